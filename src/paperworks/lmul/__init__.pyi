@@ -1,0 +1,2 @@
+from .multiply import mul as mul
+from .operands import quantize as quantize
