@@ -1,0 +1,160 @@
+"""The settings of an L-Mul model, in the one class that :func:`lmul.convert` and transformers both read.
+
+transformers accepts a ``quantization_config`` only from its own base class; where transformers is not installed the
+settings work without it. No torch here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import FrozenInstanceError, asdict, dataclass, fields, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .formats import ROUNDINGS, VARIANTS
+
+if TYPE_CHECKING:
+    from transformers.utils.quantization_config import QuantizationConfigMixin
+else:
+    try:
+        from transformers.utils.quantization_config import QuantizationConfigMixin
+    except ModuleNotFoundError as error:
+        if error.name != "transformers":
+            raise
+        QuantizationConfigMixin = object
+
+__all__ = ["ACCUMULATIONS", "GRADS", "PRODUCTS", "TARGETS", "LMulConfig"]
+
+TARGETS = ("attention", "linear", "all")
+GRADS = ("ste", "lmul", "exact")
+ACCUMULATIONS = ("fp32", "bf16", "fp8_e4m3")
+PRODUCTS = ("qk", "pv")
+
+_WIDEST_MANTISSA = 52
+
+
+@dataclass(unsafe_hash=True)  # frozen by __setattr__: a frozen dataclass cannot have transformers' base
+class LMulConfig(QuantizationConfigMixin):
+    """Which multiplications of a model become L-Mul, and how each is done. Frozen; use ``replace`` for a variation.
+
+    ``mantissa_bits`` k: bits kept of each operand's mantissa, None for all that the operand's dtype has.
+    ``variant``: ``"carry"`` is the integer adder, ``"formula"`` the printed equation (section 2.2 of the paper).
+    ``rounding`` of operands to k bits: ``"truncate"`` (the paper's), ``"nearest"``, ``"stochastic"``.
+    ``targets``: ``"attention"`` (both products of it), ``"linear"`` (nn.Linear and transformers' Conv1D), ``"all"``.
+    ``grad``: ``"ste"`` (the ordinary product's), ``"lmul"`` (its two products by L-Mul too), ``"exact"`` (almost
+    everywhere). ``accumulate``: what the running sum is kept in. ``backend``: see :func:`lmul.matmul`.
+
+    ``skip``: glob patterns over module names whose products stay ordinary; a pattern may be any run of whole
+    components, so that ``"lm_head"``, ``"layers.0"`` and ``"layers.*.mlp"`` skip what they name and all beneath it.
+    ``only``: the same patterns, for what is converted at all; empty means everything.
+    ``products``: which products of attention: ``"qk"`` (queries with keys), ``"pv"`` (weights with values).
+
+    Raises ValueError for a choice or a number that does not exist, and TypeError for the wrong type.
+    """
+
+    mantissa_bits: int | None = 4
+    variant: str = "carry"
+    rounding: str = "truncate"
+    targets: str = "attention"
+    grad: str = "ste"
+    skip: Sequence[str] = ("lm_head",)
+    accumulate: str = "fp32"
+    backend: str = "auto"
+    only: Sequence[str] = ()
+    products: Sequence[str] = PRODUCTS
+
+    quant_method: ClassVar[str] = "lmul"
+
+    def __post_init__(self) -> None:
+        _check_bits(self.mantissa_bits)
+        _check_choice("variant", self.variant, VARIANTS)
+        _check_choice("rounding", self.rounding, ROUNDINGS)
+        _check_choice("targets", self.targets, TARGETS)
+        _check_choice("grad", self.grad, GRADS)
+        _check_choice("accumulate", self.accumulate, ACCUMULATIONS)
+        for name in ("skip", "only", "products"):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        for product in self.products:
+            _check_choice("products", product, PRODUCTS)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:
+            raise FrozenInstanceError(f"LMulConfig is frozen: use replace({name}={value!r}) for a changed copy")
+        object.__setattr__(self, name, value)
+
+    @property
+    def attention(self) -> bool:
+        """Whether attention is converted."""
+        return self.targets != "linear"
+
+    @property
+    def linear(self) -> bool:
+        """Whether linear layers are converted."""
+        return self.targets != "attention"
+
+    @property
+    def arithmetic(self) -> dict[str, Any]:
+        """The keyword arguments of :func:`lmul.matmul` and :class:`lmul.LMulLinear`."""
+        names = ("mantissa_bits", "variant", "rounding", "backend", "accumulate", "grad")
+        return {name: getattr(self, name) for name in names}
+
+    def covers(self, module_name: str) -> bool:
+        """Whether ``only`` and ``skip`` let the module of this dotted name be converted."""
+        wanted = not self.only or _matches(module_name, self.only)
+        return wanted and not _matches(module_name, self.skip)
+
+    def replace(self, **changes: Any) -> LMulConfig:
+        """The same settings with some changed."""
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, with ``quant_method`` among them: what config.json stores."""
+        settings = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return {"quant_method": self.quant_method, **settings}
+
+    def __iter__(self) -> Any:
+        """The items of :meth:`to_dict`, which is how transformers spells ``dict(config)``."""
+        yield from self.to_dict().items()
+
+    @classmethod
+    def from_dict(cls, config_dict: Mapping[str, Any], return_unused_kwargs: bool = False, **kwargs: Any) -> Any:
+        """Settings from :meth:`to_dict`; keywords that name a setting override it.
+
+        With ``return_unused_kwargs`` returns (settings, the other keywords), as transformers asks.
+        Raises ValueError for a setting or a quantisation method that is not L-Mul's.
+        """
+        known = {field.name for field in fields(cls)}
+        given = dict(config_dict)
+        method = given.pop("quant_method", cls.quant_method)
+        if method != cls.quant_method:
+            raise ValueError(f"these are settings of {method!r}, not of 'lmul'")
+        if unknown := sorted(set(given) - known):
+            raise ValueError(f"unknown L-Mul settings {', '.join(unknown)}: choose from {', '.join(sorted(known))}")
+        config = cls(**{**given, **{name: value for name, value in kwargs.items() if name in known}})
+        unused = {name: value for name, value in kwargs.items() if name not in known}
+        return (config, unused) if return_unused_kwargs else config
+
+
+def _check_bits(bits: int | None) -> None:
+    if bits is None:
+        return
+    if not isinstance(bits, int) or isinstance(bits, bool):
+        raise TypeError(f"mantissa_bits must be a whole number or None, not {bits!r}")
+    if not 1 <= bits <= _WIDEST_MANTISSA:
+        raise ValueError(f"mantissa_bits must lie in 1..{_WIDEST_MANTISSA} (or be None for all), not {bits}")
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"unknown {name} {value!r}: choose {', '.join(map(repr, choices))}")
+
+
+def _names(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{name} must be a sequence of strings such as ('lm_head',), not {values!r}")
+    return tuple(values)
+
+
+def _matches(module_name: str, patterns: Sequence[str]) -> bool:
+    """Whether a pattern names the module or an ancestor of it; the dots make it match whole components."""
+    return any(fnmatchcase(f".{module_name}.", f"*.{pattern}.*") for pattern in patterns)
