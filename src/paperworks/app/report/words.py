@@ -1,0 +1,80 @@
+"""A judge, an interval and a scale, said in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from paperworks.core import Claim, Judge, Measurement, Verdict
+
+from .numbers import plain
+
+SCALES = {
+    "same": "the paper's own scale",
+    "smaller": "a smaller scale than the paper's",
+    "stand-in": "a stand-in for what the paper used",
+}
+
+
+def judged_by(claim: Claim) -> str:
+    """How the claim is decided, e.g. ``'holds if the whole interval is at least 95, partly if it is above 0'``."""
+    if claim.judge is None:
+        return "not judged"
+    judge = claim.judge
+    text = f"holds if the whole interval is {_range(judge)}"
+    if judge.null is None or judge.null in {judge.low, judge.high}:
+        return text
+    side = "above" if judge.null <= judge.low else "below"
+    return f"{text}, partly if it is {side} {plain(judge.null)} (no effect)"
+
+
+MEANINGS = {
+    Verdict.HOLDS: "the whole interval lies where the claim is true",
+    Verdict.PARTLY: "an effect on the claimed side, smaller than claimed or not surely as large",
+    Verdict.FAILS: "the whole interval lies where the claim is false",
+    Verdict.UNCLEAR: "the interval is too wide to tell",
+    Verdict.UNTESTED: "no number, and the reason is given",
+}
+
+
+def headline(counts: Mapping[Verdict, int]) -> str:
+    """The counts in a sentence: ``'Of 9 claims measured, 6 hold, 1 holds in part and 2 fail.'``"""
+    measured = sum(count for verdict, count in counts.items() if verdict is not Verdict.UNTESTED)
+    if not measured:
+        return "No claim has been measured yet."
+    parts = [
+        f"{counts[verdict]} {one if counts[verdict] == 1 else more}"
+        for verdict, one, more in _COUNTED
+        if counts[verdict]
+    ]
+    text = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+    return f"Of {measured} claims measured, {text}." if measured > 1 else f"One claim was measured: {text}."
+
+
+_COUNTED = (
+    (Verdict.HOLDS, "holds", "hold"),
+    (Verdict.PARTLY, "holds in part", "hold in part"),
+    (Verdict.FAILS, "fails", "fail"),
+    (Verdict.UNCLEAR, "is unclear", "are unclear"),
+)
+
+
+def interval_over(measurement: Measurement) -> str:
+    """What the interval is taken over: ``'95 % interval over 5 seeds'``, ``'exact: nothing random'``."""
+    n = measurement.n
+    if measurement.interval == "exact":
+        return "exact, no randomness"
+    if measurement.interval == "items":
+        return f"interval over {n} items"
+    return f"interval over {n} seeds" + (" and their items" if measurement.interval == "seeds+items" else "")
+
+
+def _range(judge: Judge) -> str:
+    low, high = plain(judge.low) if math.isfinite(judge.low) else "", ""
+    if math.isfinite(judge.high):
+        high = plain(judge.high)
+    above = f"above {low}" if judge.null == judge.low else f"at least {low}"
+    below = f"below {high}" if judge.null == judge.high else f"at most {high}"
+    if low and high:
+        return f"from {low} to {high}" if judge.null not in {judge.low, judge.high} else f"{above} and {below}"
+    return above if low else below
