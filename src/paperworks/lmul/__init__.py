@@ -5,6 +5,6 @@
 2.125
 """
 
-import lazy_loader
+from paperworks.lab.public_api import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -1,2 +1,4 @@
+from .error_table import error_table as error_table
 from .multiply import mul as mul
+from .offset import optimal_offset as optimal_offset
 from .operands import quantize as quantize

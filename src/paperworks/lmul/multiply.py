@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from .formats import Format, correction_exponent
+from .formats import Format
+from .offset import constant
 from .operands import (
     Rounding,
     Scale,
@@ -23,7 +24,7 @@ from .operands import (
     to_float,
 )
 
-__all__ = ["constant", "mul"]
+__all__ = ["mul"]
 
 
 def mul(
@@ -53,8 +54,8 @@ def mul(
         mantissa_bits: k, the mantissa bits kept of each operand, 1 to the format's own number (None).
         rounding, exponent_bits, scale, seed: how operands get their k bits and their range; see :func:`quantize`.
             ``exponent_bits`` limits the operands; the product has the range of its type.
-        offset: the constant c in place of a·b: ``"paper"`` is 2^-l(k), a float in [0, 1) any other, rounded to the
-            mantissa of the type.
+        offset: the constant c in place of a·b: ``"paper"`` is 2^-l(k), ``"optimal"`` the one of least RMS error
+            (:func:`optimal_offset`), a float in [0, 1) any other; rounded to the mantissa of the type.
 
     Returns:
         What went in: a tensor, an array, or a float for two numbers; of the combined type and the broadcast shape.
@@ -80,18 +81,9 @@ def mul(
     mx = rounded(bx & fmt.magnitude_mask, fmt, settings, generator)
     my = rounded(by & fmt.magnitude_mask, fmt, settings, generator)
     sign = (bx ^ by) & sign_mask(fmt)
-    c = fmt.constant(constant(offset, k))
+    c = fmt.constant(constant(offset, k, variant, rounding))
     product = _added(mx, my, fmt, c) if variant == "carry" else _equation(mx, my, fmt, c)
     return like(_result_type(x, y), to_float(_with_special_cases(product, mx, my, sign, fmt), fmt))
-
-
-def constant(offset: str | float, mantissa_bits: int) -> float:
-    """The number c that stands for a·b: 2^-l(k) for ``"paper"``, else ``offset`` itself, which must be in [0, 1)."""
-    if offset == "paper":
-        return 2.0 ** -correction_exponent(mantissa_bits)
-    if isinstance(offset, str) or not 0 <= offset < 1:
-        raise ValueError(f"offset must be 'paper' or a number from 0 up to 1, not {offset!r}")
-    return float(offset)
 
 
 def _operands(x: Any, y: Any) -> tuple[torch.Tensor, torch.Tensor]:
