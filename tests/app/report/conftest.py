@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from paperworks.app.evidence import Evidence, Figure
+from paperworks.app.report import write_report
 from paperworks.core import Claim, Measurement, Paper, Published, Untested, at_least, at_most, between
 
 HOSTILE = "<script>document.title='owned'</script>\"'><img src=x onerror=alert(1)>"
-SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="480" height="200" viewBox="0 0 480 200" font-family="sans-serif">
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" width="480" height="200" font-family="sans-serif">
 <g stroke="var(--grid)">{grid}</g><polyline fill="none" stroke="#0072b2" stroke-width="2" points="{points}"/>
 <text x="40" y="190" fill="currentColor" font-size="13">mantissa bits kept</text></svg>""".format(
     grid="".join(f'<line x1="40" x2="460" y1="{y}" y2="{y}"/>' for y in range(20, 180, 40)),
@@ -214,3 +218,22 @@ def day() -> Day:
             "fake_quiet": {"quick": quiet},
         },
     )
+
+
+@pytest.fixture(scope="session")
+def site(day: Day, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the report of that day."""
+    folder = tmp_path_factory.mktemp("report")
+    return write_report(folder, local=day.local, published=day.published, of=day.of).parent
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium; nothing is downloaded."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert path, "the browser tests need Chromium: install the package 'chromium'"
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()

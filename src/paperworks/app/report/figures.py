@@ -15,6 +15,7 @@ from paperworks.app.evidence import Figure
 from paperworks.lab import page
 
 _SVG_TAG = re.compile(r"""<svg\b(?:[^>"']|"[^"]*"|'[^']*')*(?<!/)>""")
+_ALONE = '<svg xmlns="http://www.w3.org/2000/svg"'  # a page lets an inline <svg> do without, an image does not
 
 
 def data_url(figure: Figure) -> str:
@@ -25,5 +26,10 @@ def data_url(figure: Figure) -> str:
 
 
 def _with_colours(svg: str) -> str:
-    """``svg`` with the house's colours, so that ``currentColor`` and ``var(--grid)`` mean what they mean in the page."""
-    return _SVG_TAG.sub(lambda tag: f"{tag[0]}<style>{page.colours()}</style>", svg, count=1)
+    """``svg`` with the house's colours, so that ``currentColor`` and ``var(--grid)`` are the page's."""
+
+    def dressed(tag: re.Match[str]) -> str:
+        start = tag[0] if "xmlns=" in tag[0] else tag[0].replace("<svg", _ALONE, 1)
+        return f"{start}<style>{page.colours()}</style>"
+
+    return _SVG_TAG.sub(dressed, svg, count=1)

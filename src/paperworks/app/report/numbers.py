@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from paperworks.core import Judge, Measurement
+
 _DIGITS = 4
 _SMALLEST, _LARGEST = 1e-4, 1e9
 _GROUP = "\u202f"
@@ -30,7 +32,7 @@ def measured(value: float, low: float, high: float, *, unit: str = "", landmarks
     ``landmarks`` are the numbers that decide a verdict: a bound that differs from one is never rounded onto it, so
     that what is printed and the verdict cannot seem to disagree. Without width, the value has four digits.
 
-    >>> str(measured(0.03591, 0.03572, 0.03609))
+    >>> str(measured(0.03591, 0.03571, 0.03612))
     '0.0359 [0.0357, 0.0361]'
     """
     numbers = (value, low, high)
@@ -45,12 +47,22 @@ def measured(value: float, low: float, high: float, *, unit: str = "", landmarks
     return Shown(value=texts[0], interval=f"[{texts[1]}, {texts[2]}]", unit=unit)
 
 
+def shown(measurement: Measurement, judge: Judge | None) -> Shown:
+    """A measurement as `measured` writes it, beside the numbers that its judge decides by."""
+    marks = (
+        () if judge is None else (judge.low, judge.high) if judge.null is None else (judge.low, judge.high, judge.null)
+    )
+    return measured(measurement.value, measurement.low, measurement.high, unit=measurement.unit, landmarks=marks)
+
+
 def plain(value: float, unit: str = "", *, digits: int = _DIGITS) -> str:
     """One number without an interval: ``digits`` significant digits, no zeros at the end.
 
     >>> plain(97.297, "%"), plain(-0.0012), plain(325)
     ('97.3\\xa0%', '-0.0012', '325')
     """
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
     shift = _exponent((value,))
     scaled = value / 10.0**shift
     decimals = 0 if scaled == 0 else max(0, digits - 1 - _order(scaled))
@@ -97,12 +109,12 @@ def _order(number: float) -> int:
 
 
 def _decimals(value: float, low: float, high: float) -> int:
-    """Decimals that show the interval's width with one digit, two where the first is a 1 or a 2."""
+    """Decimals that show the interval's width with one digit, two where the first is a 1, 2 or 3."""
     width = high - low
     if width <= 0:
         return 0 if value == 0 else max(0, _DIGITS - 1 - _order(value))
     order = _order(width)
-    return max(0, -order + (1 if round(width / 10.0**order, 6) < 3 else 0))
+    return max(0, -order + (1 if round(width / 10.0**order, 6) < 4 else 0))
 
 
 def _keep_apart(bounds: Iterable[float], marks: Sequence[float], decimals: int) -> int:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from .numbers import column
 
+_NONE = "–"
+
 Row = Mapping[str, str | float | None]
 
 
@@ -41,4 +43,4 @@ def _is_numeric(cells: Sequence[str | float | None]) -> bool:
 
 def _texts(cells: Sequence[str | float | None]) -> list[str]:
     numbers = iter(column([cell for cell in cells if cell is not None and not isinstance(cell, str)]))
-    return ["" if cell is None else cell if isinstance(cell, str) else next(numbers) for cell in cells]
+    return [_NONE if cell is None else cell if isinstance(cell, str) else next(numbers) for cell in cells]

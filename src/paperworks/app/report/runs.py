@@ -60,7 +60,7 @@ def run_view(origin: str, run: Evidence) -> RunView:
         "Took": _cost(run.cost),
         "Seeds": str(run.seeds),
         "Sizes": _flat(run.sizes),
-        **{name.replace("_", " ").capitalize(): _flat(value) for name, value in environment.items()},
+        **{_name(name): _flat(value) for name, value in environment.items()},
         "Commit": (run.commit or "not recorded")[:_LONG_DIGEST],
         "Source": ", ".join(f"{name} {digest[:_LONG_DIGEST]}" for name, digest in run.source.items()),
     }
@@ -113,6 +113,10 @@ def _cost(cost: Mapping[str, float]) -> str:
     parts.append(f"{seconds(cost['cpu_s'])} of CPU" if "cpu_s" in cost else "")
     parts.append(f"{plain(cost['peak_mb'], 'MB', digits=3)} of memory at most" if "peak_mb" in cost else "")
     return ", ".join(part for part in parts if part)
+
+
+def _name(key: str) -> str:
+    return key.upper() if key in {"cpu", "gpu", "cuda"} else key.replace("_", " ").capitalize()
 
 
 def _moment(text: str) -> str:

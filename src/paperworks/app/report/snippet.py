@@ -7,7 +7,8 @@ import textwrap
 from importlib import resources
 from itertools import dropwhile, takewhile
 
-_CODE = ("    ", "\t", ">>>", "...")
+_INDENTED = ("    ", "\t")
+_PROMPT, _GOES_ON = ">>> ", "... "
 
 
 def snippet(slug: str) -> str:
@@ -22,7 +23,17 @@ def snippet(slug: str) -> str:
 
 
 def code_block(docstring: str) -> str:
-    """The first indented (or ``>>>``) block of a docstring, dedented; "" where it has none."""
-    lines = dropwhile(lambda line: not line.startswith(_CODE), docstring.splitlines())
-    block = takewhile(lambda line: not line.strip() or line.startswith(_CODE), lines)
-    return textwrap.dedent("\n".join(block)).strip("\n").rstrip()
+    r"""The first code block of a docstring: an indented one, or ``>>>`` lines with what they print as comments.
+
+    >>> code_block("Adds.\n\n>>> 1 + 1\n2\n\nMore.")
+    '1 + 1\n# 2'
+    """
+    lines = list(dropwhile(lambda line: not line.startswith((*_INDENTED, _PROMPT)), docstring.splitlines()))
+    if lines and lines[0].startswith(_PROMPT):
+        return "\n".join(_without_prompt(line) for line in takewhile(str.strip, lines))
+    block = takewhile(lambda line: not line.strip() or line.startswith(_INDENTED), lines)
+    return textwrap.dedent("\n".join(block)).rstrip()
+
+
+def _without_prompt(line: str) -> str:
+    return line[4:] if line.startswith((_PROMPT, _GOES_ON)) else f"# {line}"

@@ -11,11 +11,11 @@ from paperworks.core import Claim, Measurement, Paper, Published, Verdict
 from . import words
 from .choice import ORDER, Chosen, choose
 from .figures import data_url
-from .numbers import Shown, measured, plain
+from .numbers import Shown, plain, shown
+from .rows import Table, table
 from .runs import BenchTable, RunView, bench_table, run_view
 from .snippet import snippet
 from .strip import Strip, strip
-from .rows import Table, table
 
 ORIGINS = ("published", "yours")
 LONG_TABLE = 8
@@ -176,8 +176,6 @@ def _result_view(origin: str, chosen: Chosen, runs: Runs) -> ResultView:
     number = chosen.result
     if not isinstance(number, Measurement):
         return ResultView(origin=origin, chosen=chosen, shown=None)
-    judge = chosen.claim.judge
-    landmarks = [] if judge is None else [mark for mark in (judge.low, judge.high, judge.null) if mark is not None]
     details = {
         "Run": f"{chosen.preset}, {words.interval_over(number)}",
         "Scale": words.SCALES[number.scale],
@@ -188,7 +186,7 @@ def _result_view(origin: str, chosen: Chosen, runs: Runs) -> ResultView:
     return ResultView(
         origin=origin,
         chosen=chosen,
-        shown=measured(number.value, number.low, number.high, unit=number.unit, landmarks=landmarks),
+        shown=shown(number, chosen.claim.judge),
         details=tuple((name, text) for name, text in details.items() if text),
         cut_off=runs[chosen.preset or ""].state != "complete",
     )

@@ -21,7 +21,7 @@ def judged_by(claim: Claim) -> str:
     if claim.judge is None:
         return "not judged"
     judge = claim.judge
-    text = f"holds if the whole interval is {_range(judge)}"
+    text = f"holds if the whole interval {_range(judge)}"
     if judge.null is None or judge.null in {judge.low, judge.high}:
         return text
     side = "above" if judge.null <= judge.low else "below"
@@ -29,21 +29,21 @@ def judged_by(claim: Claim) -> str:
 
 
 MEANINGS = {
-    Verdict.HOLDS: "the whole interval lies where the claim is true",
-    Verdict.PARTLY: "an effect on the claimed side, smaller than claimed or not surely as large",
-    Verdict.FAILS: "the whole interval lies where the claim is false",
+    Verdict.HOLDS: "the whole interval lies in the claimed range",
+    Verdict.PARTLY: "an effect, but not surely the claimed one",
+    Verdict.FAILS: "the whole interval lies outside the range",
     Verdict.UNCLEAR: "the interval is too wide to tell",
-    Verdict.UNTESTED: "no number, and the reason is given",
+    Verdict.UNTESTED: "no number, and the reason why",
 }
 
 
 def headline(counts: Mapping[Verdict, int]) -> str:
-    """The counts in a sentence: ``'Of 9 claims measured, 6 hold, 1 holds in part and 2 fail.'``"""
+    """The counts in a sentence: ``Of 9 claims measured, 6 hold, 1 holds in part and 2 fail.``"""
     measured = sum(count for verdict, count in counts.items() if verdict is not Verdict.UNTESTED)
     if not measured:
         return "No claim has been measured yet."
     parts = [
-        f"{counts[verdict]} {one if counts[verdict] == 1 else more}"
+        f"{counts[verdict]}\u00a0{one if counts[verdict] == 1 else more}"
         for verdict, one, more in _COUNTED
         if counts[verdict]
     ]
@@ -70,11 +70,12 @@ def interval_over(measurement: Measurement) -> str:
 
 
 def _range(judge: Judge) -> str:
-    low, high = plain(judge.low) if math.isfinite(judge.low) else "", ""
-    if math.isfinite(judge.high):
-        high = plain(judge.high)
-    above = f"above {low}" if judge.null == judge.low else f"at least {low}"
-    below = f"below {high}" if judge.null == judge.high else f"at most {high}"
-    if low and high:
-        return f"from {low} to {high}" if judge.null not in {judge.low, judge.high} else f"{above} and {below}"
-    return above if low else below
+    low = f"{'above' if judge.null == judge.low else 'at least'} {plain(judge.low)}"
+    high = f"{'below' if judge.null == judge.high else 'at most'} {plain(judge.high)}"
+    if math.isinf(judge.low):
+        return f"is {high}"
+    if math.isinf(judge.high):
+        return f"is {low}"
+    if judge.null in {judge.low, judge.high}:
+        return f"is {low} and {high}"
+    return f"lies between {plain(judge.low)} and {plain(judge.high)}"

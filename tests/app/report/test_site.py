@@ -1,0 +1,153 @@
+"""What the written pages say, read as text; the browser's view of them is in test_browser.py."""
+
+import json
+import re
+import sys
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+
+from paperworks.app.report import write_report
+from paperworks.core import MissingExtra, papers
+from paperworks.lab import page
+
+
+class Outline(HTMLParser):
+    """Tags, ids and addresses of a page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.ids, self.addresses, self.handlers = [], [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in {"src", "href", "action", "data", "poster"}:
+                self.addresses.append(value)
+            if name.startswith("on"):
+                self.handlers.append(name)
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {file.name: file.read_text() for file in site.glob("*.html")}
+
+
+def test_there_is_a_page_a_paper_under_its_slug_with_dashes(pages, site):
+    assert set(pages) == {"index.html", "fake-adder.html", "fake-quiet.html"}
+    assert not list(site.glob(".*")), "nothing temporary is left behind"
+
+
+def test_the_pages_ask_nothing_of_anybody_else(pages):
+    for html in pages.values():
+        outline = Outline(html)
+        foreign = [at for at in outline.addresses if not re.match(r"#|data:|(index|fake-\w+)\.html|data\.json", at)]
+        assert all(at.startswith("https://arxiv.org/abs/") for at in foreign)
+        assert "default-src 'none'" in unescape(html)
+        assert "@import" not in html
+        assert "url(http" not in html
+
+
+def test_text_from_evidence_stays_text(pages):
+    for html in pages.values():
+        outline = Outline(html)
+        assert "script" not in outline.tags, "a page that is not live has no script at all"
+        assert not outline.handlers
+        assert "<img src=x" not in html
+
+
+def test_ids_are_unique_and_every_claim_has_its_anchor(pages, day):
+    for html in pages.values():
+        ids = Outline(html).ids
+        assert len(ids) == len(set(ids))
+    assert {claim.id for claim in day.of["fake_adder"].claims} <= set(Outline(pages["fake-adder.html"]).ids)
+
+
+def test_links_within_the_site_lead_somewhere(pages):
+    ids = {name: set(Outline(html).ids) for name, html in pages.items()}
+    for name, html in pages.items():
+        for address in Outline(html).addresses:
+            target, hash_, anchor = address.partition("#")
+            if hash_ and not target.startswith("data:") and not anchor.startswith("m-"):
+                assert anchor in ids[target or name], address
+
+
+def test_a_number_that_could_not_be_verified_is_never_printed_as_one(pages):
+    html = pages["fake-adder.html"]
+    section = html[html.index('id="C1"') : html.index('id="C2"')]
+    said = section[section.index("<h4>Paper") : section.index("<h4>Published")]
+    assert "comparable precision" in said
+    assert 'class="value"' not in said
+
+
+def test_each_number_says_which_run_it_is_from(pages):
+    html = pages["fake-adder.html"]
+    assert "full, interval over 5 seeds" in html
+    assert "quick, interval over 5 seeds" in html
+    assert "needs --preset full" in html
+    assert "judged anew: run again (--preset quick)" in html
+
+
+def test_stand_ins_do_not_count_in_the_headline(pages):
+    text = pages["index.html"].replace("\xa0", " ")
+    assert "Of 5 claims measured, 2 hold, 1 holds in part, 1 fails and 1 is unclear." in text
+    assert "C6-market holds, on a stand-in" in text
+
+
+def test_a_failed_run_shows_its_error_and_what_it_measured(pages):
+    html = pages["fake-quiet.html"]
+    assert "Your quick run failed." in html
+    assert "MemoryError: the run outgrew its limit of 4 GB &lt;script&gt;" in html
+    assert "from a run that did not finish" in html
+
+
+def test_a_figure_of_several_claims_is_drawn_once(pages):
+    html = pages["fake-adder.html"]
+    assert html.count("<figure ") == 3
+    assert '<a href="#figure-1">Figure 1</a>' in html
+
+
+def test_the_data_beside_the_pages_says_the_same(site):
+    data = json.loads((site / "data.json").read_text())
+    adder = data["papers"][0]["claims"]
+    assert [claim["published"]["verdict"] for claim in adder] == [
+        "holds", "partly", "fails", "unclear", "untested", "holds", "untested", "holds",
+    ]  # fmt: skip
+    assert adder[0]["published"]["result"]["value"] == 0.9944
+    assert adder[6]["yours"]["stale"]
+
+
+def test_written_again_nothing_changes(site, day):
+    before = {file: file.stat().st_mtime_ns for file in site.iterdir()}
+    write_report(site, local=day.local, published=day.published, of=day.of)
+    assert {file: file.stat().st_mtime_ns for file in site.iterdir()} == before
+
+
+def test_a_live_page_has_one_script_that_its_policy_names(tmp_path, day):
+    index = write_report(tmp_path, local=day.local, published=day.published, of=day.of, live=True)
+    for file in (index, tmp_path / "fake-adder.html"):
+        html = file.read_text()
+        assert Outline(html).tags.count("script") == 1
+        assert "script-src 'sha256-" in unescape(html)
+        assert "A run is under way" in html
+        assert 'http-equiv="refresh"' not in html
+
+
+def test_the_papers_that_exist_have_their_pages_without_any_evidence(tmp_path):
+    index = write_report(tmp_path, local={}, published={})
+    html = index.read_text()
+    assert "No claim has been measured yet." in html
+    for paper in papers().values():
+        assert f'href="{paper.command}.html"' in html
+        assert (tmp_path / f"{paper.command}.html").is_file()
+
+
+def test_without_jinja_the_report_says_what_to_install(tmp_path, monkeypatch):
+    page.environment.cache_clear()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingExtra, match=r"the report needs jinja2: pip install 'paperworks\[lab\]'"):
+        write_report(tmp_path, local={}, published={})
