@@ -29,9 +29,9 @@ def judged_by(claim: Claim) -> str:
 
 
 MEANINGS = {
-    Verdict.HOLDS: "the whole interval lies in the claimed range",
+    Verdict.HOLDS: "the whole interval is in the claimed range",
     Verdict.PARTLY: "an effect, but not surely the claimed one",
-    Verdict.FAILS: "the whole interval lies outside the range",
+    Verdict.FAILS: "the whole interval is outside the range",
     Verdict.UNCLEAR: "the interval is too wide to tell",
     Verdict.UNTESTED: "no number, and the reason why",
 }
