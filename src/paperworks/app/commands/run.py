@@ -1,0 +1,157 @@
+"""``paperworks run`` and ``paperworks bench``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from paperworks.app import console as screen
+from paperworks.app import environment, fingerprint, job
+from paperworks.app import store as stores
+from paperworks.app.job import BENCH, Settings
+from paperworks.app.live_report import LiveReport
+from paperworks.app.report.numbers import plain, seconds
+from paperworks.app.runner import Runner
+from paperworks.app.store import Store
+from paperworks.app.watch import Outcome, Watchers
+from paperworks.core import Paper, UserError, paper, papers, to_record, verdict
+from paperworks.lab import cli
+
+_CORES_A_JOB = 2
+_NOT_RUN = {"missing", "refused"}
+_FAILED = 1
+
+
+def asked(*, jobs: int | None, **options: Any) -> Settings:
+    """The settings that the command line asks for; see `job.settings`."""
+    return job.settings(jobs=max(1, environment.cores() // _CORES_A_JOB) if jobs is None else jobs, **options)
+
+
+def run_papers(names: Sequence[str], settings: Settings, *, as_json: bool) -> None:
+    """Run the papers, all without ``names``, and print their verdicts. Exits 1, 2 or 130 where that went wrong."""
+    chosen = list({about.slug: about for about in map(paper, names)}.values()) or list(papers().values())
+    store = Store(stores.home(), warn=cli.warn)
+    report = LiveReport(store.home / "report", store, warn=cli.warn)
+    report.write(live=True)
+    runner, outcomes = _run(chosen, settings, store, [report], quiet=as_json)
+    report.write(live=False)
+    if as_json:
+        cli.print_json(_run_json(settings, store, outcomes, report))
+    else:
+        cli.show("", screen.verdict_table(outcomes))
+        if report.path is not None:
+            print(f"\nreport: {report.path}")
+    _exit(outcomes, stopped=runner.stopped)
+
+
+def run_bench(name: str, *, as_json: bool, **options: Any) -> None:
+    """Run a paper's bench and print its ratios."""
+    about = paper(name)
+    if not _has_bench(about.slug):
+        raise UserError(f"{about.command} has no bench; {_with_bench()}")
+    settings = job.settings(preset=BENCH, jobs=1, **options)
+    store = Store(stores.home(), warn=cli.warn)
+    runner, outcomes = _run([about], settings, store, [], quiet=as_json)
+    evidence = outcomes[0].evidence
+    rows = list(evidence.bench) if evidence else []
+    if as_json:
+        cli.print_json(
+            {**_outcome_json(outcomes[0], store), "rows": [{**row, "target_met": _is_met(row)} for row in rows]}
+        )
+    elif rows:
+        cli.show("", _bench_table(rows))
+    _exit(outcomes, stopped=runner.stopped)
+
+
+def _run(
+    chosen: Sequence[Paper], settings: Settings, store: Store, watchers: Sequence[LiveReport], *, quiet: bool
+) -> tuple[Runner, list[Outcome]]:
+    """Run with lines or bars: on standard output, or, where that is kept for JSON, on standard error."""
+    with screen.watcher(cli.console(sys.stderr if quiet else sys.stdout), chosen) as lines:
+        runner = Runner(settings, store, Watchers([lines, *watchers]))
+        return runner, runner.run(chosen)
+
+
+def _exit(outcomes: Sequence[Outcome], *, stopped: bool) -> None:
+    if stopped:
+        print("stopped: what was measured is kept; run the same command again to resume", file=sys.stderr)
+        raise typer.Exit(cli.INTERRUPTED)
+    kinds = {outcome.kind for outcome in outcomes}
+    if "failed" in kinds:
+        raise typer.Exit(_FAILED)
+    if kinds & _NOT_RUN:
+        raise typer.Exit(cli.USAGE)
+
+
+def _run_json(settings: Settings, store: Store, outcomes: Sequence[Outcome], report: LiveReport) -> dict[str, Any]:
+    return {
+        "preset": settings.preset,
+        "device": settings.device,
+        "papers": [_outcome_json(outcome, store) for outcome in outcomes],
+        "report": str(report.path) if report.path else None,
+    }
+
+
+def _outcome_json(outcome: Outcome, store: Store) -> dict[str, Any]:
+    about, evidence = outcome.paper, outcome.evidence
+    path = store.path(about.slug, outcome.preset)
+    return {
+        "slug": about.slug,
+        "outcome": outcome.kind,
+        "message": outcome.message or None,
+        "evidence": str(path) if path.is_file() else None,
+        "log": str(outcome.log) if outcome.log and outcome.log.is_file() else None,
+        "cost": dict(evidence.cost) if evidence else None,
+        "claims": [
+            {"verdict": str(verdict(claim, found)), **(to_record(found) if found else {"claim": claim.id})}
+            for claim in about.claims
+            for found in [evidence.of(claim) if evidence else None]
+        ],
+    }
+
+
+def _bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("case")
+    for name in ("ours", "peer's", "ours / peer's"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("peer")
+    table.add_column("target", no_wrap=True)
+    table.add_column("of the limit", justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row["case"],
+            seconds(row["ours_s"]),
+            seconds(row["peer_s"]),
+            f"{row['ratio']:.3g} [{row['low']:.3g}, {row['high']:.3g}]",
+            row["peer"],
+            _target(row),
+            "–" if row["limit_s"] is None else f"{row['limit_s'] / row['ours_s']:.0%}",
+        )
+    return table
+
+
+def _target(row: Mapping[str, Any]) -> Text:
+    met = _is_met(row)
+    if met is None:
+        return Text("–")
+    mark, style = ("✓ met", "green") if met else ("✗ not met", "red")
+    return Text(f"{mark}, at most {plain(row['target'])}", style=style)
+
+
+def _is_met(row: Mapping[str, Any]) -> bool | None:
+    return None if row["target"] is None else bool(row["ratio"] <= row["target"])
+
+
+def _has_bench(slug: str) -> bool:
+    return (fingerprint.PACKAGE / slug / "bench.py").is_file()
+
+
+def _with_bench() -> str:
+    having = [about.command for slug, about in papers().items() if _has_bench(slug)]
+    return f"those that have one are {', '.join(having)}" if having else "no paper has one yet"

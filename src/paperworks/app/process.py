@@ -1,0 +1,144 @@
+"""A child as its parent sees it: started in a session of its own, read from, weighed, and ended as a whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from .job import Job
+
+_CHUNK = 1 << 20
+_GRACE_S = 2.0
+_PAUSE_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a child and its descendants used: CPU seconds, and the most memory they held at once in megabytes."""
+
+    cpu_s: float
+    peak_mb: float
+
+
+class Child:
+    """A running child. Everything it and its descendants are is gone after `end`."""
+
+    def __init__(self, job: Job, *, variables: dict[str, str], log: Path) -> None:
+        self.started = time.monotonic()
+        self.exit_status: int | None = None
+        self._cpu_s = 0.0
+        self._peak_bytes = 0
+        self._known: set[psutil.Process] = set()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.events, events_end = os.pipe()
+        lifeline_end, self._lifeline = os.pipe()
+        try:
+            with log.open("wb") as output:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-u", "-P", "-X", "faulthandler", "-m", "paperworks.app.child", job.to_json()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=variables | {"PAPERWORKS_EVENTS": str(events_end), "PAPERWORKS_LIFELINE": str(lifeline_end)},
+                    pass_fds=(events_end, lifeline_end),
+                    start_new_session=True,
+                )
+        except BaseException:
+            os.close(self.events)
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(events_end)
+            os.close(lifeline_end)
+        os.set_blocking(self.events, False)
+
+    @property
+    def pid(self) -> int:
+        """The child's process id, which is also the id of its group and session."""
+        return self._process.pid
+
+    @property
+    def seconds(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self.started
+
+    def read(self) -> bytes | None:
+        """What has arrived on the events descriptor: b"" where nothing has yet, None where nothing will any more."""
+        try:
+            return os.read(self.events, _CHUNK) or None
+        except BlockingIOError:
+            return b""
+
+    def has_exited(self) -> bool:
+        """True once the child itself, though perhaps not its descendants, has come to its end."""
+        if self.exit_status is not None:
+            return True
+        pid, status, used = os.wait4(self.pid, os.WNOHANG)
+        if not pid:
+            return False
+        self.exit_status = self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._cpu_s = used.ru_utime + used.ru_stime
+        unit = 1 if sys.platform == "darwin" else 1024
+        self._peak_bytes = max(self._peak_bytes, used.ru_maxrss * unit)
+        return True
+
+    def weigh(self) -> int:
+        """The bytes of memory that the child and its descendants hold now."""
+        try:
+            root = psutil.Process(self.pid)
+            family = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return 0
+        self._known.update(family)
+        total = 0
+        for process in family:
+            with suppress(psutil.Error):
+                total += process.memory_info().rss
+        self._peak_bytes = max(self._peak_bytes, total)
+        return total
+
+    def end(self, *, at_once: bool = False) -> Usage:
+        """End the child and all that it started, wherever that is by now; harmless where they have ended already."""
+        self.weigh()
+        if not at_once and not self.has_exited():
+            self._signal_group(signal.SIGTERM)
+            deadline = time.monotonic() + _GRACE_S
+            while not self.has_exited() and time.monotonic() < deadline:
+                time.sleep(_PAUSE_S)
+        self._signal_group(signal.SIGKILL)
+        for process in self._known:
+            with suppress(psutil.Error):
+                process.kill()
+        while not self.has_exited():
+            time.sleep(_PAUSE_S)
+        self._close()
+        return Usage(cpu_s=self._cpu_s, peak_mb=self._peak_bytes / 1e6)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        # The guard that the child left in its group keeps the group's id from being given to another.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def _close(self) -> None:
+        for descriptor in (self.events, self._lifeline):
+            with suppress(OSError):
+                os.close(descriptor)
+        self.events = self._lifeline = -1
+
+
+def describe_exit(status: int) -> str:
+    """How a child ended that did not say so itself, in words."""
+    if status >= 0:
+        return f"it exited with code {status} before it was done"
+    try:
+        return f"it was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"it was killed by signal {-status}"

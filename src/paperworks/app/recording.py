@@ -1,0 +1,143 @@
+"""From a child's lines to the evidence of its run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from paperworks.core import Paper, from_record
+
+from .evidence import Evidence, Figure, State
+
+_MAX_LINE = 4_000_000
+
+ErrorKind = Literal["user", "missing", "crash"]
+
+
+class Malformed(ValueError):
+    """What arrived on the events descriptor is not what a child writes there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What an earlier, unfinished session of the same run has already taken."""
+
+    started: str
+    cost: Mapping[str, float]
+
+
+@dataclass(slots=True, kw_only=True)
+class Recording:
+    """The evidence of a run under way. `take` is given bytes as they arrive and tells what they say."""
+
+    paper: Paper
+    preset: str
+    source: Mapping[str, str]
+    commit: str | None
+    before: Before | None = None
+    evidence: Evidence | None = None
+    error: tuple[ErrorKind, str] | None = None
+    ended: bool = False
+    _rest: bytearray = field(default_factory=bytearray)
+
+    def take(self, data: bytes) -> Iterator[Mapping[str, Any]]:
+        """The events in ``data``, each after it has been recorded. Raises `Malformed` at the first that is none."""
+        self._rest += data
+        while (end := self._rest.find(b"\n")) >= 0:
+            line = bytes(self._rest[:end])
+            del self._rest[: end + 1]
+            event = _parse(line)
+            self._record(event)
+            yield event
+        if len(self._rest) > _MAX_LINE:
+            raise Malformed(f"it wrote {len(self._rest)} bytes to the events descriptor without ending the line")
+
+    def finish(self, state: State, error: str | None, cost: Mapping[str, float]) -> Evidence | None:
+        """The evidence as the run leaves it, with the cost of earlier sessions added; None where it never began."""
+        if self.evidence is None:
+            return None
+        earlier = self.before.cost if self.before else {}
+        total = {name: cost[name] + earlier.get(name, 0.0) for name in ("wall_s", "cpu_s")}
+        total["peak_mb"] = max(cost["peak_mb"], earlier.get("peak_mb", 0.0))
+        self.evidence = replace(
+            self.evidence,
+            state=state,
+            error=error,
+            finished=None if state == "partial" else now(),
+            cost={name: round(value, 3) for name, value in total.items()},
+        )
+        return self.evidence
+
+    def _record(self, event: Mapping[str, Any]) -> None:
+        kind = event.get("event")
+        try:
+            match kind:
+                case "start":
+                    self.evidence = self._begin(event)
+                case "result":
+                    result = from_record(event["result"])
+                    self.evidence = self._begun().with_result(self.paper.claim(result.claim), result)
+                case "figure":
+                    self.evidence = _with_figure(self._begun(), event)
+                case "bench":
+                    self.evidence = replace(self._begun(), bench=(*self._begun().bench, dict(event["row"])))
+                case "error":
+                    self.error = (event["kind"], str(event["message"]))
+                case "end":
+                    self.ended = True
+                case "progress":
+                    str(event["label"]), int(event["done"]), event["total"]
+                case _:
+                    raise Malformed(f"it wrote an unknown event {kind!r} to the events descriptor")
+        except Malformed:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise Malformed(f"it wrote a {kind} event that cannot be used: {error}") from error
+
+    def _begin(self, event: Mapping[str, Any]) -> Evidence:
+        return Evidence(
+            slug=self.paper.slug,
+            preset=self.preset,
+            sizes=dict(event["sizes"]),
+            seeds=int(event["seeds"]),
+            source=self.source,
+            commit=self.commit,
+            started=self.before.started if self.before else now(),
+            finished=None,
+            state="partial",
+            error=None,
+            environment=dict(event["environment"]),
+            cost={},
+        )
+
+    def _begun(self) -> Evidence:
+        if self.evidence is None:
+            raise Malformed("it wrote to the events descriptor before its start event")
+        return self.evidence
+
+
+def now() -> str:
+    """This moment, ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _parse(line: bytes) -> Mapping[str, Any]:
+    try:
+        event = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise Malformed(f"it wrote to the events descriptor what is no event ({line[:40]!r}): {error}") from error
+    if not isinstance(event, dict):
+        raise Malformed(f"it wrote to the events descriptor what is no event: {line[:40]!r}")
+    return event
+
+
+def _with_figure(evidence: Evidence, event: Mapping[str, Any]) -> Evidence:
+    figure = Figure(alt=event["alt"], svg=event.get("svg", ""), png_base64=event.get("png_base64", ""))
+    return replace(evidence, figures={**evidence.figures, str(event["name"]): figure})
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no finite number")

@@ -1,0 +1,139 @@
+"""Where runs are kept: one evidence file a paper and preset, replaced whole or not at all.
+
+``$PAPERWORKS_HOME/runs/<slug>/<preset>.json`` holds this machine's evidence, with the log, the lock and the finished
+steps of an unfinished run beside it. Published evidence lies in the package, and is only ever read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+from paperworks.lab import cli
+from paperworks.lab.disk import write_atomically
+
+from .evidence import Evidence
+
+PUBLISHABLE = ("quick", "full", "gpu", "bench")
+"""The presets whose evidence may be published with the package."""
+
+
+def home() -> Path:
+    """The folder of this machine's runs: ``$PAPERWORKS_HOME``, else the platform's place for a user's data."""
+    if given := os.environ.get("PAPERWORKS_HOME"):
+        return Path(given).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("paperworks"))
+
+
+def published(slug: str) -> dict[str, Evidence]:
+    """The evidence that came with the package, by preset; a file that cannot be read is left out, with a warning."""
+    folder = resources.files("paperworks") / slug / "evidence"
+    found: dict[str, Evidence] = {}
+    for preset in PUBLISHABLE:
+        file = folder / f"{preset}.json"
+        if not file.is_file():
+            continue
+        try:
+            found[preset] = parse(file.read_bytes(), slug, preset)
+        except (OSError, ValueError) as error:
+            cli.warn(f"published evidence {slug}/{preset}.json is left out: {error}")
+    return found
+
+
+def parse(data: bytes, slug: str, preset: str) -> Evidence:
+    """The evidence in ``data``; ValueError where it is not the evidence of that paper at that preset."""
+    evidence = parse_any(data)
+    if (evidence.slug, evidence.preset) != (slug, preset):
+        raise ValueError(f"it is of {evidence.slug} at {evidence.preset}, not of {slug} at {preset}")
+    return evidence
+
+
+def parse_any(data: bytes) -> Evidence:
+    """The evidence in ``data``, of whatever paper and preset; ValueError where it is none."""
+    return Evidence.from_json(json.loads(data.decode("utf-8"), parse_constant=_refuse_constant))
+
+
+def to_bytes(evidence: Evidence) -> bytes:
+    """The evidence file's content; ValueError where a number in it is not finite."""
+    return (json.dumps(evidence.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+class Store:
+    """This machine's evidence. ``warn`` is told, in one sentence, of every file that had to be set aside."""
+
+    def __init__(self, home: Path, *, warn: Callable[[str], None] = cli.warn) -> None:
+        self.home = home
+        self._warn = warn
+
+    def path(self, slug: str, preset: str) -> Path:
+        """The evidence file of that paper at that preset."""
+        return self.home / "runs" / slug / f"{preset}.json"
+
+    def log_path(self, slug: str, preset: str) -> Path:
+        """What the last run of that paper at that preset printed."""
+        return self.path(slug, preset).with_suffix(".log")
+
+    def lock_path(self, slug: str, preset: str) -> Path:
+        """The file that a run of that paper at that preset holds locked."""
+        return self.path(slug, preset).with_suffix(".lock")
+
+    def steps_path(self, slug: str, preset: str) -> Path:
+        """The finished steps of an unfinished run: what the next run replays."""
+        return self.path(slug, preset).with_suffix(".steps")
+
+    def read(self, slug: str, preset: str) -> Evidence | None:
+        """The evidence, or None where there is none. A file that is not evidence is set aside, never used."""
+        path = self.path(slug, preset)
+        try:
+            return parse(path.read_bytes(), slug, preset)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            self._set_aside(path, error)
+            return None
+
+    def read_all(self, slug: str) -> dict[str, Evidence]:
+        """Every evidence of that paper, by preset."""
+        read = {preset: self.read(slug, preset) for preset in self.presets(slug)}
+        return {preset: evidence for preset, evidence in read.items() if evidence}
+
+    def presets(self, slug: str) -> list[str]:
+        """The presets that have an evidence file, without reading any."""
+        return sorted(path.stem for path in self.path(slug, "any").parent.glob("[!.]*.json"))
+
+    def write(self, evidence: Evidence) -> Path:
+        """Replace the evidence of that paper and preset, atomically; returns its path. Raises OSError."""
+        path = self.path(evidence.slug, evidence.preset)
+        write_atomically(path, to_bytes(evidence))
+        return path
+
+    def _set_aside(self, path: Path, error: Exception) -> None:
+        taken = {other.name for other in path.parent.glob(f"{path.name}.unreadable-*")}
+        number = next(n for n in range(1, len(taken) + 2) if f"{path.name}.unreadable-{n}" not in taken)
+        aside = path.with_name(f"{path.name}.unreadable-{number}")
+        try:
+            path.rename(aside)
+        except OSError as refusal:
+            self._warn(f"{path} is no evidence that can be read ({_in_short(error)}) and is not used: {refusal}")
+            return
+        self._warn(f"{path} is no evidence that can be read ({_in_short(error)}); it is kept as {aside.name}")
+
+
+def published_presets(slug: str) -> list[str]:
+    """The presets that have published evidence, without reading any."""
+    folder = resources.files("paperworks") / slug / "evidence"
+    return [preset for preset in PUBLISHABLE if (folder / f"{preset}.json").is_file()]
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no finite number")
+
+
+def _in_short(error: Exception) -> str:
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return text if len(text) <= 120 else f"{text[:119]}…"
