@@ -58,11 +58,12 @@ class Steps:
     def run(self, name: str, fn: Callable[..., T], params: dict[str, Any]) -> T:
         """``fn(**params)``, or what it gave before; see `Lab.step`."""
         check_name("a step", name)
-        key = values.digest([*self._keyed_by, name, params], f"step {name!r}: the parameters")
+        settings = values.digest(params, f"step {name!r}: the parameters")
+        key = values.digest([*self._keyed_by, name, settings])
         entry = self._folder / f"{name}.{key[:32]}.step"
-        self._check_captured(name, entry, fn)
         if any(step.entry == entry for step in _current.get() or ()):
             raise ValueError(f"step {name!r} calls itself with the same parameters; let it call a function instead")
+        self._check_captured(name, entry, fn)
         with exclusive(self._folder / ".locks" / f"{entry.stem}.lock"):
             if (data := _read(entry)) is None:
                 data = self._compute(name, entry, fn, params)
