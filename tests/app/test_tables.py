@@ -63,8 +63,8 @@ def test_the_claim_table_has_the_numbers_the_interval_and_the_verdict(tree):
     assert rows[2:] == [
         "| **C1** Saves 95 %. | products: 95\xa0% | 70\xa0% (full run: 45 nm) | ◐ partly |",
         '| **C2** Wins \\<b\\>big\\</b\\>. | error ("outperforms") | 1.20 \\[1.10, 1.30\\] (full run: digits) '
-        "| ✕ fails |",
-        "| **C3** Earns. | no number | 0.3 \\[0.1, 0.5\\] (full run: market) | ● holds, on a stand-in |",
+        "| ■ fails |",
+        "| **C3** Earns. | no number | 0.3 \\[0.1, 0.5\\] (full run: market) | ○ holds, on a stand-in |",
         "| **C4** Halves. | no number | no netlist is printed | – untested |",
     ]
 
@@ -73,7 +73,7 @@ def test_the_table_of_papers_links_to_the_docs_and_counts_stand_ins_apart(tree):
     row = tables.papers_table(tree, tree.root / "README.md").splitlines()[2]
     assert row == (
         "| [A \\| B: \\[Sums\\] Are Enough](docs/papers/fake.md) | `fake` | arithmetic "
-        "| ◐ 1 partly, ✕ 1 fails, – 1 untested, 1 on stand-ins |"
+        "| ◐ 1 partly, ■ 1 fails, – 1 untested, 1 on stand-ins |"
     )
     assert "](papers/fake.md)" in tables.papers_table(tree, tree.root / "docs" / "index.md")
 

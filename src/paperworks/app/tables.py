@@ -24,18 +24,12 @@ from pathlib import Path
 from paperworks.core import Paper, Published, UserError, Verdict, papers, slug_of
 from paperworks.lab.disk import write_atomically
 
+from .console import MARKS
 from .evidence import Evidence
 from .report.choice import Chosen, choose
 from .report.numbers import plain, shown
 from .store import published
 
-MARKS = {
-    Verdict.HOLDS: "●",
-    Verdict.PARTLY: "◐",
-    Verdict.FAILS: "✕",
-    Verdict.UNCLEAR: "◇",
-    Verdict.UNTESTED: "–",
-}
 _START = "<!-- generated:"
 _BLOCK = re.compile(r"<!-- generated: ([a-z]+)(?: (\S+))? -->\n(.*?)<!-- /generated -->", re.DOTALL)
 
@@ -74,7 +68,7 @@ def claims_table(tree: Tree, slug: str) -> str:
             f"**{one.claim.id}** {_cell(one.claim.says)}",
             "<br>".join(_published(cell) for cell in one.claim.published) or "no number",
             _measured(one),
-            f"{MARKS[one.verdict]} {one.verdict}{', on a stand-in' if one.stand_in else ''}",
+            _verdict(one),
         ]
         for one in _chosen(tree, slug)
     ]
@@ -156,7 +150,7 @@ def _link(tree: Tree, paper: Paper, page: Path) -> str:
 
 def _counts(chosen: Sequence[Chosen]) -> str:
     counts = Counter(one.verdict for one in chosen if not one.stand_in)
-    parts = [f"{MARKS[verdict]} {counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
+    parts = [f"{MARKS[verdict][0]} {counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict]]
     if stand_ins := sum(one.stand_in for one in chosen):
         parts.append(f"{stand_ins} on stand-ins")
     return ", ".join(parts)
@@ -172,6 +166,11 @@ def _measured(one: Chosen) -> str:
     if one.measurement is None:
         return _cell(one.reason)
     return _cell(f"{shown(one.measurement, one.claim.judge)} ({one.preset} run: {one.measurement.setting})")
+
+
+def _verdict(one: Chosen) -> str:
+    solid, hollow, _ = MARKS[one.verdict]
+    return f"{hollow} {one.verdict}, on a stand-in" if one.stand_in else f"{solid} {one.verdict}"
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
@@ -30,6 +31,9 @@ class Outline(HTMLParser):
                 self.addresses.append(value)
             if name.startswith("on"):
                 self.handlers.append(name)
+
+
+HOSTILE = "<script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +90,8 @@ def test_a_number_that_could_not_be_verified_is_never_printed_as_one(pages):
 
 def test_each_number_says_which_run_it_is_from(pages):
     html = pages["fake-adder.html"]
-    assert "full, interval over 5 seeds" in html
-    assert "quick, interval over 5 seeds" in html
+    assert "full, 95 % interval over 5 seeds" in html
+    assert "quick, 95 % interval over 5 seeds" in html
     assert "needs --preset full" in html
     assert "judged anew: run again (--preset quick)" in html
 
@@ -151,3 +155,21 @@ def test_without_jinja_the_report_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(MissingExtra, match=r"the report needs jinja2: pip install 'paperworks\[lab\]'"):
         write_report(tmp_path, local={}, published={})
+
+
+def test_evidence_of_a_stranger_with_odd_types_is_shown_and_does_not_stop_the_report(tmp_path, day):
+    odd = replace(
+        day.local["fake_adder"]["quick"],
+        preset="full",
+        source={"paper": 7, "house": None},
+        sizes={"nested": {"a": [1.5, None, HOSTILE]}},
+        environment={HOSTILE: HOSTILE, "packages": ["not", "a", "mapping"]},
+        started="yesterday",
+        bench=({"case": ["a", "list"], "ours_s": "soon", "ratio": True},),
+        cost={},
+    )
+    runs = {"fake_adder": {"full": odd, "bench": replace(odd, preset="bench")}}
+    html = (write_report(tmp_path, local=runs, published={}, of=day.of).parent / "fake-adder.html").read_text()
+    assert "yesterday" in html
+    assert "nested a 1.5, none, &lt;script&gt;" in html
+    assert "script" not in Outline(html).tags

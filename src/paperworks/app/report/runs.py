@@ -62,7 +62,7 @@ def run_view(origin: str, run: Evidence) -> RunView:
         "Sizes": _flat(run.sizes),
         **{_name(name): _flat(value) for name, value in environment.items()},
         "Commit": (run.commit or "not recorded")[:_LONG_DIGEST],
-        "Source": ", ".join(f"{name} {digest[:_LONG_DIGEST]}" for name, digest in run.source.items()),
+        "Source": ", ".join(f"{name} {str(digest)[:_LONG_DIGEST]}" for name, digest in run.source.items()),
     }
     return RunView(
         origin=origin,

@@ -225,7 +225,7 @@ class _Gallery:
         new: list[FigureView] = []
         seen: list[int] = []
         for origin, one in chosen.items():
-            for name in one.measurement.figures if one.measurement else ():
+            for name in map(str, one.measurement.figures if one.measurement else ()):
                 key = (origin, one.preset or "", name)
                 if key in self._numbers:
                     seen.append(self._numbers[key])

@@ -65,8 +65,8 @@ def interval_over(measurement: Measurement) -> str:
     if measurement.interval == "exact":
         return "exact, no randomness"
     if measurement.interval == "items":
-        return f"interval over {n} items"
-    return f"interval over {n} seeds" + (" and their items" if measurement.interval == "seeds+items" else "")
+        return f"95 % interval over {n} items"
+    return f"95 % interval over {n} seeds" + (" and their items" if measurement.interval == "seeds+items" else "")
 
 
 def _range(judge: Judge) -> str:
