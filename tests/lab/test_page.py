@@ -1,4 +1,5 @@
 import base64
+import doctest
 import hashlib
 import re
 import sys
@@ -104,3 +105,9 @@ def test_importing_the_module_needs_no_jinja():
     source = resources.files("paperworks.lab").joinpath("page.py").read_text()
     top = source[: source.index("\ndef ")]
     assert re.findall(r"^(?:from|import) jinja2", top, re.MULTILINE) == []
+
+
+def test_the_example_in_the_docstring_is_true():
+    failed, attempted = doctest.testmod(page)
+    assert attempted > 0
+    assert failed == 0

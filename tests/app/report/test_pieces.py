@@ -1,8 +1,10 @@
 """The parts of a page by themselves: the drawing, the words, the tables, the snippet, the figures."""
 
 import base64
+import doctest
 import math
 import xml.etree.ElementTree as ET
+from importlib import import_module
 
 import pytest
 
@@ -113,3 +115,10 @@ def test_an_svg_is_an_image_that_carries_the_colours_of_the_page():
 
 def test_a_png_can_only_be_base64():
     assert data_url(Figure(alt="a", png_base64='iVBOR"><script>')) == "data:image/png;base64,iVBORscript"
+
+
+@pytest.mark.parametrize("name", ["paperworks.app.report.numbers", "paperworks.app.report.snippet"])
+def test_the_examples_in_the_docstrings_are_true(name):
+    failed, attempted = doctest.testmod(import_module(name))
+    assert attempted > 0
+    assert failed == 0
