@@ -25,7 +25,7 @@ FAULTS = {
     ),
     "sends_nan": (
         'yield found("C1")\n'
-        'os.write(int(os.environ["PAPERWORKS_EVENTS"]), b\'{"event": "result", "result": {"claim": "C2", "value": NaN}}\\n\')'
+        'os.write(int(os.environ["PAPERWORKS_EVENTS"]), b\'{"event": "result", "value": NaN}\\n\')'
         "\nsignal.pause()"
     ),
     "yields_nan": 'yield found("C1")\nyield found("C2", float("nan"))',

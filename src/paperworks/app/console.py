@@ -74,7 +74,7 @@ class Lines:
         line = Text.assemble(f"{claim:<{ids}}  ", said, f"  {result_text(known, result)}")
         if isinstance(result, Measurement):
             line.append(f"  {result.setting}", style="dim")
-        self.say(paper, line)
+        self.say(paper, line, cut=isinstance(result, Measurement))
 
     def benched(self, paper: Paper, row: Mapping[str, Any]) -> None:
         """See `Watcher`."""
@@ -87,10 +87,12 @@ class Lines:
     def tick(self) -> None:
         """See `Watcher`."""
 
-    def say(self, paper: Paper, text: Text) -> None:
-        """One line about ``paper``, cut at the edge of a terminal and never in a log."""
+    def say(self, paper: Paper, text: Text, *, cut: bool = False) -> None:
+        """One line about ``paper``; with ``cut`` it ends at the edge of a terminal, never in a log."""
         line = Text.assemble((f"{paper.command:<{self._width}}  ", "bold"), text)
-        self._console.print(line, no_wrap=True, overflow="ellipsis", crop=self._console.is_terminal)
+        if cut and self._console.is_terminal:
+            line.truncate(self._console.width, overflow="ellipsis")
+        self._console.print(line, soft_wrap=True)
 
 
 class Bars(Lines):
@@ -168,27 +170,33 @@ def outcome_text(outcome: Outcome) -> Text:
             return Text("not begun", style="dim")
 
 
-def verdict_table(outcomes: Sequence[Outcome]) -> Table:
-    """The verdict on every claim that the run knows of, a row a claim."""
+def verdict_table(outcomes: Sequence[Outcome], *, wide: bool) -> Table | None:
+    """The verdict on every claim that the run knows of, a row a claim, with what the claim says where it is ``wide``.
+
+    None where there is no verdict to show.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("paper", "claim", "verdict"):
         table.add_column(column, no_wrap=True)
-    table.add_column("measured", min_width=8)
-    table.add_column("what it says", ratio=1)
+    table.add_column("measured", no_wrap=wide)
+    if wide:
+        table.add_column("what it says")
     for outcome in outcomes:
         if outcome.evidence is not None:
-            _add_rows(table, outcome.paper, outcome.evidence)
-    return table
+            _add_rows(table, outcome.paper, outcome.evidence, wide=wide)
+    return table if table.row_count else None
 
 
-def _add_rows(table: Table, paper: Paper, evidence: Evidence) -> None:
+def _add_rows(table: Table, paper: Paper, evidence: Evidence, *, wide: bool) -> None:
     for claim in paper.claims:
         result = evidence.of(claim)
         if result is None and evidence.state != "complete":
             continue
         said = verdict_text(verdict(claim, result), stand_in=is_stand_in(result))
         text = result_text(claim, result)
-        if isinstance(result, Measurement):
+        if not wide:
+            table.add_row(paper.command, claim.id, said, text)
+        elif isinstance(result, Measurement):
             table.add_row(paper.command, claim.id, said, text, claim.says)
         else:
             table.add_row(paper.command, claim.id, said, "–", Text.assemble(claim.says, (f" {text}", "dim")))

@@ -46,22 +46,16 @@ class Root(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-app = typer.Typer(
-    cls=Root,
-    rich_markup_mode=None,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+app = cli.commands(
+    "The papers of one day as working software: import the method, run the claim, see the evidence.", cls=Root
 )
 
 
-@app.callback(invoke_without_command=True)
-def root(
-    context: typer.Context,
+@app.callback()
+def _root(
     debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error, whatever it is.")] = False,
 ) -> None:
-    """The papers of one day as working software: import the method, run the claim, see the evidence."""
-    if context.invoked_subcommand is None:
-        print(context.get_help())
+    """``--debug`` is for the help alone: `cli.run` takes it from anywhere on the line."""
 
 
 @app.command("list")
@@ -82,7 +76,7 @@ def show(slug: Slug, as_json: cli.Json = False) -> None:
 
 @app.command()
 def run(
-    slugs: Annotated[list[str] | None, typer.Argument(metavar="[SLUG]...", help="The papers; all without one.")] = None,
+    slugs: Annotated[list[str] | None, typer.Argument(metavar="SLUG", help="The papers; all without one.")] = None,
     preset: Annotated[str, typer.Option(help="smoke, quick, full, gpu or paper.")] = "quick",
     seeds: Annotated[int | None, typer.Option(metavar="N", help="Seeds, at least 3.  [default: by preset]")] = None,
     jobs: Annotated[

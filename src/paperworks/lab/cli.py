@@ -1,6 +1,7 @@
 """What every command of the house shares: errors in one sentence, ``--json``, plain output in a pipe, and bars.
 
-A paper's ``cli.py`` holds ``app = typer.Typer(...)``; its commands raise `UserError` and let everything else through.
+A paper's ``cli.py`` holds ``app = cli.commands("what they do")``; its commands raise `UserError` and let every other
+error through.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console, RenderableType
+from typer.core import TyperGroup
 
 from paperworks.core import MissingExtra, UserError
 
@@ -31,6 +33,18 @@ USAGE = 2
 INTERRUPTED = 130
 
 _UNFOLDED = 10_000
+
+
+def commands(help_text: str, *, cls: type[TyperGroup] | None = None) -> typer.Typer:
+    """A group of commands in the style of the house: plain help, no completion, help where no command is given."""
+    return typer.Typer(
+        cls=cls,
+        help=help_text,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    )
 
 
 def run(app: typer.Typer, arguments: Sequence[str], *, name: str, tracebacks: Path) -> int:
@@ -125,6 +139,9 @@ def _explain(error: Exception, *, debug: bool, tracebacks: Path) -> int:
         traceback.print_exception(error)
     if isinstance(error, UserError | MissingExtra):
         _say(str(error))
+        return USAGE
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error, file=sys.stderr)
         return USAGE
     if hasattr(error, "format_message") and isinstance(code := getattr(error, "exit_code", None), int):
         _say(_one_sentence(error.format_message()))  # the command line itself was wrong: typer says how

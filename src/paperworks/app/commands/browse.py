@@ -12,7 +12,7 @@ from rich.text import Text
 
 from paperworks.app import store as stores
 from paperworks.app.store import Store
-from paperworks.core import Claim, Measurement, Paper, Published, paper, papers, to_record
+from paperworks.core import Claim, Paper, Published, paper, papers, to_record
 from paperworks.lab import cli
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _claim(claim: Claim, published: Chosen, yours: Chosen) -> tuple[RenderableTy
     lines = Table.grid(padding=(0, 2, 0, 0))
     lines.add_column(no_wrap=True, style="dim")
     lines.add_column()
-    lines.add_row("paper", f"{_printed(claim.published)}  ({claim.source})".strip())
+    lines.add_row("paper", ", ".join(filter(None, (_printed(claim.published), claim.source))))
     lines.add_row("published", _found(claim, published))
     lines.add_row("yours", _found(claim, yours))
     head = Text.assemble((f"{claim.id}  ", "bold"), claim.says)
@@ -141,9 +141,10 @@ def _printed(published: Iterable[Published]) -> str:
 def _found(claim: Claim, chosen: Chosen) -> Text:
     from paperworks.app.console import result_text, verdict_text
 
+    if chosen.result is None and not claim.untestable:
+        return Text("–  not run yet", style="dim")
     text = verdict_text(chosen.verdict, stand_in=chosen.stand_in)
-    if isinstance(result := chosen.measurement, Measurement):
-        return text.append(f"  {result_text(claim, result)}", style="bold").append(
-            f"  {result.setting} ({chosen.preset})", style="not bold default"
-        )
-    return text.append(f"  {chosen.reason}")
+    if (result := chosen.measurement) is None:
+        return text.append(f"  {chosen.reason}")
+    text.append(f"  {result_text(claim, result)}", style="bold")
+    return text.append(f"  {result.setting} ({chosen.preset})", style="not bold default")

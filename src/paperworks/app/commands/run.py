@@ -23,6 +23,7 @@ from paperworks.core import Paper, UserError, paper, papers, to_record, verdict
 from paperworks.lab import cli
 
 _CORES_A_JOB = 2
+_WIDE = 100
 _NOT_RUN = {"missing", "refused"}
 _FAILED = 1
 
@@ -38,12 +39,15 @@ def run_papers(names: Sequence[str], settings: Settings, *, as_json: bool) -> No
     store = Store(stores.home(), warn=cli.warn)
     report = LiveReport(store.home / "report", store, warn=cli.warn)
     report.write(live=True)
+    if report.path is not None and not as_json:
+        print(f"report: {report.path} (it fills in as papers finish)")
     runner, outcomes = _run(chosen, settings, store, [report], quiet=as_json)
     report.write(live=False)
     if as_json:
         cli.print_json(_run_json(settings, store, outcomes, report))
     else:
-        cli.show("", screen.verdict_table(outcomes))
+        if (table := screen.verdict_table(outcomes, wide=cli.console().width >= _WIDE)) is not None:
+            cli.show("", table)
         if report.path is not None:
             print(f"\nreport: {report.path}")
     _exit(outcomes, stopped=runner.stopped)
@@ -117,19 +121,18 @@ def _outcome_json(outcome: Outcome, store: Store) -> dict[str, Any]:
 
 def _bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("case")
-    for name in ("ours", "peer's", "ours / peer's"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("case", min_width=14)
+    table.add_column("ours", justify="right", no_wrap=True)
     table.add_column("peer")
+    table.add_column("ours / peer's", no_wrap=True)
     table.add_column("target", no_wrap=True)
-    table.add_column("of the limit", justify="right", no_wrap=True)
+    table.add_column("limit", justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             row["case"],
             seconds(row["ours_s"]),
-            seconds(row["peer_s"]),
+            f"{row['peer']}, {seconds(row['peer_s'])}",
             f"{row['ratio']:.3g} [{row['low']:.3g}, {row['high']:.3g}]",
-            row["peer"],
             _target(row),
             "–" if row["limit_s"] is None else f"{row['limit_s'] / row['ours_s']:.0%}",
         )
@@ -141,7 +144,7 @@ def _target(row: Mapping[str, Any]) -> Text:
     if met is None:
         return Text("–")
     mark, style = ("✓ met", "green") if met else ("✗ not met", "red")
-    return Text(f"{mark}, at most {plain(row['target'])}", style=style)
+    return Text(f"≤ {plain(row['target'])} {mark}", style=style)
 
 
 def _is_met(row: Mapping[str, Any]) -> bool | None:
