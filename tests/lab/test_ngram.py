@@ -53,7 +53,7 @@ def test_bigrams_by_hand() -> None:
 
 
 def test_the_san_francisco_effect() -> None:
-    """A token that is frequent after one other token only is unlikely after a new one; that is what Kneser-Ney is for."""
+    """A token that is frequent, but after one other token only, is unlikely after a new one: what Kneser-Ney is for."""
     francisco, glasses = 1, 2
     stream = [0, francisco] * 20 + [3, glasses, 4, glasses, 5, glasses, 6]
     table = KneserNey(np.array(stream), vocabulary=8, order=2).probabilities(np.array([[7]]))

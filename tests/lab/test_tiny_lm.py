@@ -334,3 +334,46 @@ def test_a_folder_without_a_readable_record_is_refused(tmp_path: Path) -> None:
     (tmp_path / tiny_lm.RECORD).write_text("{}")
     with pytest.raises(ValueError, match="is damaged"):
         tiny_lm.load(tmp_path)
+
+
+class Clueless:
+    """In place of the 5-gram: every token is as likely as any other."""
+
+    def __init__(self, stream: tiny_lm.Tokens, vocabulary: int) -> None:
+        self.vocabulary = vocabulary
+
+    def losses(self, stream: tiny_lm.Tokens) -> tuple[np.ndarray, np.ndarray]:
+        return np.full(len(stream) - 1, math.log(self.vocabulary)), np.zeros(len(stream) - 1, dtype=np.bool_)
+
+
+def test_the_script_ships_a_model_that_beats_the_baseline(
+    lab: Lab,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    library: corpus.Corpus,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(tiny_lm, "RECIPES", {"tiny_lm": replace(SMALL, tokens=12 * 2 * 60)})
+    monkeypatch.setattr(train_tiny_lm, "standard_library", lambda: library)
+    monkeypatch.setattr(train_tiny_lm, "KneserNey", Clueless)
+    out = tmp_path / "weights" / "tiny_lm"
+    out.mkdir(parents=True)
+    (out / "old.txt").touch()
+    train_tiny_lm.main(["--work", str(tmp_path / "work"), "--out", str(out), "--threads", "1"])
+    assert "'step': 60" in capsys.readouterr().out
+    assert [path.name for path in out.parent.iterdir()] == ["tiny_lm"]
+    assert not (out / "old.txt").exists()
+    record = json.loads((out / tiny_lm.RECORD).read_text())
+    lm = tiny_lm.load(out)
+    measured = tiny_lm.evaluate(lm.model, tiny_lm.token_stream(lm.tokenizer, library.texts("validation")), lm.sizes)
+    assert record["results"]["model on validation"]["bits_per_byte"] == pytest.approx(measured.bits_per_byte, abs=1e-4)
+
+
+def test_a_model_that_does_not_beat_the_5_gram_is_not_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: corpus.Corpus
+) -> None:
+    monkeypatch.setattr(tiny_lm, "RECIPES", {"tiny_lm": SMALL})
+    monkeypatch.setattr(train_tiny_lm, "standard_library", lambda: library)
+    with pytest.raises(RuntimeError, match="does not beat the 5-gram"):
+        train_tiny_lm.main(["--work", str(tmp_path / "work"), "--out", str(tmp_path / "out"), "--threads", "1"])
+    assert not (tmp_path / "out").exists()

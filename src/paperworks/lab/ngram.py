@@ -139,7 +139,7 @@ def discounts(counts: Ints) -> Floats:
 
 
 def _count(tokens: Ints, vocabulary: int, order: int) -> tuple[list[Ints], list[Ints]]:
-    """The sorted keys of each order from 1 up and their counts: occurrences at the top, different tokens before below it.
+    """The sorted keys of each order from 1 up, and their counts: occurrences at the top, different tokens before below.
 
     Before the stream's first token stands one more token, unlike all others; else its n-gram could have the count 0.
     """

@@ -1,7 +1,7 @@
 """Small language models of Python source: what papers about language models are tried out on without a download.
 
 Two sizes stand in `RECIPES`. ``tiny_lm`` (2.8 M parameters, 256 tokens of context) comes with the package and is loaded
-at once; ``quick`` (0.8 M) is trained in half a minute on first use, as often as an experiment has seeds.
+at once; ``quick`` (0.8 M) is trained in half a minute on one core on first use, as often as an experiment has seeds.
 
 >>> from paperworks.lab import Lab, tiny_lm
 >>> lm = tiny_lm.trained(Lab("lmul"))                                                       # doctest: +SKIP
@@ -142,7 +142,7 @@ RECIPES: Mapping[str, Recipe] = {
         heads=4,
         kv_heads=2,
         context=128,
-        tokens=500_000,
+        tokens=300_000,
         batch=8,
         learning_rate=8e-3,
     ),

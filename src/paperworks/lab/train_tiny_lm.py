@@ -189,20 +189,20 @@ def _optimizers(model: LlamaForCausalLM, recipe: Recipe) -> list[torch.optim.Opt
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, compare, and write the folder of the shipped model; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m paperworks.lab.train_tiny_lm", description=main.__doc__)
-    parser.add_argument("--recipe", choices=sorted(tiny_lm.RECIPES), default="tiny_lm")
-    parser.add_argument("--work", type=Path, default=Path(".paperworks/training"), help="where checkpoints are kept")
+    parser.add_argument(
+        "--work", type=Path, default=Path(".paperworks/training/tiny_lm"), help="where checkpoints are kept"
+    )
     parser.add_argument("--out", type=Path, default=tiny_lm.SHIPPED, help="the folder to write")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    recipe = tiny_lm.RECIPES[options.recipe]
-    work = options.work / options.recipe
+    recipe = tiny_lm.RECIPES["tiny_lm"]
     library = standard_library()
     tokenizer = tiny_lm.train_tokenizer(library.texts("train"), recipe.vocabulary)
     streams = {split: tiny_lm.token_stream(tokenizer, library.texts(split)) for split in SPLITS}
     sizes = tiny_lm.token_sizes(tokenizer)
     print(library.sizes(), {split: len(stream) for split, stream in streams.items()}, flush=True)
-    training = Training(recipe, streams["train"], work)
+    training = Training(recipe, streams["train"], options.work)
     _train_loudly(training, streams["validation"][:WATCHED], sizes)
     ship(options.out, training, tokenizer, library, streams, sizes)
 
