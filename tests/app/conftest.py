@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,9 @@ def house(tmp_path: Path) -> House:
 def shared_house(tmp_path_factory: pytest.TempPathFactory) -> House:
     """One house for a module's tests, which must not change each other's papers."""
     return build_house(tmp_path_factory.mktemp("house"))
+
+
+@pytest.fixture(scope="session")
+def make_house() -> Callable[[Path], House]:
+    """Builds a house in a folder of one's own choice."""
+    return build_house

@@ -32,11 +32,14 @@ def steps(house: Any) -> Any:
 
 
 def run_until_it_waits(house: Any, *more: str) -> tuple[subprocess.Popen[str], psutil.Process]:
-    """Start a run whose paper stops between its steps; the run, and the paper's process."""
+    """Start a run whose paper stops between its steps, with C1 written down; the run, and the paper's process."""
     house.variables["WAIT"] = "yes"
     run = house.start("run", "--preset", "smoke", *more)
     child = psutil.Process(int((house.root / "reached").read_text()))  # blocks until the paper is there
     house.variables.pop("WAIT")
+    said = run.stderr if "--json" in more else run.stdout
+    while "C1" not in said.readline():
+        pass
     return run, child
 
 

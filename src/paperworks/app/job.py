@@ -63,6 +63,13 @@ class Job:
         return cls(**json.loads(text))
 
 
+def preset_of(name: str) -> str:
+    """``name`` where it is one of `PRESETS`; UserError with the nearest otherwise."""
+    if name not in PRESETS:
+        raise UserError(f"there is no preset {name!r}; {_nearest(name, PRESETS)}")
+    return name
+
+
 def settings(  # every option of the command line, checked in one place
     *,
     preset: str,
@@ -73,9 +80,10 @@ def settings(  # every option of the command line, checked in one place
     timeout: float | None = None,
     memory_gb: float | None = None,
 ) -> Settings:
-    """`Settings` from what a person asked for; UserError, with what would be right, where it cannot be done."""
-    if preset != BENCH and preset not in PRESETS:
-        raise UserError(f"there is no preset {preset!r}; {_nearest(preset, PRESETS)}")
+    """`Settings` from what a person asked for; UserError, with what would be right, where it cannot be done.
+
+    ``preset`` is one of `PRESETS`, or `BENCH`.
+    """
     if seeds is not None and seeds < MIN_SEEDS:
         raise UserError(f"--seeds {seeds} is too few: an interval over seeds needs at least {MIN_SEEDS}")
     if jobs < 1:

@@ -11,8 +11,6 @@ from . import environment, fingerprint
 from .evidence import MAX_FILE_BYTES, Evidence
 from .store import PUBLISHABLE, parse_any, to_bytes
 
-_ALL_READ = 0o644
-
 
 def publish(file: Path) -> Path:
     """Copy the evidence in ``file`` to the paper's folder of the source tree; the path that it has there.
@@ -34,7 +32,6 @@ def publish(file: Path) -> Path:
         )
     target = fingerprint.PACKAGE / evidence.slug / "evidence" / f"{evidence.preset}.json"
     write_atomically(target, data)
-    target.chmod(_ALL_READ)
     return target
 
 

@@ -62,6 +62,7 @@ class Session:
         self._lock = Lock(store.lock_path(paper.slug, settings.preset))
         try:
             self._take_lock()
+            store.sweep(paper.slug, settings.preset)
             if settings.fresh:
                 shutil.rmtree(self._steps, ignore_errors=True)
             source = fingerprint.source(paper.slug)

@@ -112,6 +112,12 @@ class Store:
         write_atomically(path, to_bytes(evidence))
         return path
 
+    def sweep(self, slug: str, preset: str) -> None:
+        """Remove what a run that was killed while it wrote has left beside the evidence."""
+        path = self.path(slug, preset)
+        for left in path.parent.glob(f".{path.name}.*"):
+            left.unlink(missing_ok=True)
+
     def _set_aside(self, path: Path, error: Exception) -> None:
         taken = {other.name for other in path.parent.glob(f"{path.name}.unreadable-*")}
         number = next(n for n in range(1, len(taken) + 2) if f"{path.name}.unreadable-{n}" not in taken)

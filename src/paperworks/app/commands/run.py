@@ -28,9 +28,10 @@ _NOT_RUN = {"missing", "refused"}
 _FAILED = 1
 
 
-def asked(*, jobs: int | None, **options: Any) -> Settings:
+def asked(*, preset: str, jobs: int | None, **options: Any) -> Settings:
     """The settings that the command line asks for; see `job.settings`."""
-    return job.settings(jobs=max(1, environment.cores() // _CORES_A_JOB) if jobs is None else jobs, **options)
+    at_a_time = max(1, environment.cores() // _CORES_A_JOB) if jobs is None else jobs
+    return job.settings(preset=job.preset_of(preset), jobs=at_a_time, **options)
 
 
 def run_papers(names: Sequence[str], settings: Settings, *, as_json: bool) -> None:
