@@ -1,4 +1,5 @@
 from .error_table import error_table as error_table
+from .matmul import matmul as matmul
 from .multiply import mul as mul
 from .offset import optimal_offset as optimal_offset
 from .operands import quantize as quantize

@@ -11,7 +11,6 @@ from .formats import Format
 from .offset import constant
 from .operands import (
     Rounding,
-    Scale,
     bits_of,
     check_mantissa_bits,
     check_variant,
@@ -36,7 +35,7 @@ def mul(
     offset: str | float = "paper",
     *,
     exponent_bits: int | None = None,
-    scale: Scale | None = None,
+    scale: str | None = None,
     seed: int | torch.Generator | None = None,
 ) -> Any:
     """The L-Mul product of ``x`` and ``y``, elementwise with broadcasting, bit for bit (section 2 of the paper).

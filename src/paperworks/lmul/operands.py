@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from .formats import FORMATS, ROUNDINGS, VARIANTS, Format
 
-__all__ = ["Rounding", "Scale", "bits_of", "format_of", "quantize", "rounded", "tensor_of", "to_float"]
+__all__ = ["Rounding", "bits_of", "format_of", "quantize", "rounded", "tensor_of", "to_float"]
 
 _DTYPES = {getattr(torch, name): fmt for name, fmt in FORMATS.items()}
 _WORDS = {64: torch.int64, 32: torch.int32, 16: torch.int16, 8: torch.uint8}
 _NUMPY_WORDS = {64: np.int64, 32: np.int32, 16: np.int16, 8: np.uint8}
 _NARROW = {4: FORMATS["float8_e4m3fn"], 5: FORMATS["float8_e5m2"]}
-
-Scale = Literal["tensor", "row"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +25,7 @@ class Rounding:
     mantissa_bits: int
     mode: str = "truncate"
     exponent_bits: int | None = None
-    scale: Scale | None = None
+    scale: str | None = None
 
     def __post_init__(self) -> None:
         check_choice("rounding", self.mode, ROUNDINGS)
@@ -43,7 +41,7 @@ def quantize(
     *,
     rounding: str = "truncate",
     exponent_bits: int | None = None,
-    scale: Scale | None = None,
+    scale: str | None = None,
     seed: int | torch.Generator | None = None,
 ) -> Any:
     """``x`` with ``mantissa_bits`` mantissa bits, in its own type: the operand that L-Mul, or a multiplier, would see.

@@ -1,0 +1,269 @@
+"""lmul.matmul: every backend against the elementwise reference, torch.matmul's shapes, special numbers, settings."""
+
+import numpy as np
+import pytest
+import torch
+
+from paperworks import lmul
+from paperworks.lmul import reference
+from paperworks.lmul.backends import BACKENDS
+from paperworks.lmul.formats import FORMATS
+from paperworks.lmul.matmul import prepare
+
+FAST = [("integer", "carry"), ("gemm", "formula")]
+HALF = [torch.float16, torch.bfloat16]
+
+
+def normal(*shape, seed=0, dtype=torch.float32):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+@pytest.fixture(params=FAST, ids=[name for name, _ in FAST])
+def fast(request):
+    backend, variant = request.param
+    return {"backend": backend, "variant": variant}
+
+
+@pytest.mark.parametrize("rounding", ["truncate", "nearest"])
+@pytest.mark.parametrize("k", [None, 1, 2, 3, 4, 7])
+def test_backends_agree_with_the_reference(fast, k, rounding, agree):
+    a, b = normal(2, 37, 70), normal(2, 70, 150, seed=1)
+    settings = {**fast, "mantissa_bits": k, "rounding": rounding}
+    agree(a, b, lmul.matmul(a, b, **settings), **settings)
+
+
+SHAPES = [
+    ((5,), (5,)),
+    ((5,), (5, 3)),
+    ((3, 5), (5,)),
+    ((1, 1), (1, 1)),
+    ((3, 5), (5, 200)),
+    ((200, 5), (5, 3)),
+    ((4, 130), (130, 129)),
+    ((2, 3, 5), (5, 4)),
+    ((3, 5), (2, 5, 4)),
+    ((2, 1, 3, 5), (4, 5, 6)),
+    ((5,), (2, 5, 4)),
+    ((2, 3, 5), (5,)),
+    ((2, 2, 3, 5), (2, 2, 5, 2)),
+]
+
+
+@pytest.mark.parametrize(("left", "right"), SHAPES)
+def test_shapes_are_those_of_torch(fast, left, right, agree):
+    a, b = normal(*left), normal(*right, seed=1)
+    result = lmul.matmul(a, b, **fast)
+    assert result.shape == torch.matmul(a, b).shape
+    agree(a, b, result, **fast)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [((3, 0), (0, 4)), ((0, 3), (3, 4)), ((3, 2), (2, 0)), ((0, 3, 2), (0, 2, 4))]
+)
+def test_empty_operands(fast, left, right):
+    result = lmul.matmul(torch.zeros(left), torch.zeros(right), **fast)
+    assert torch.equal(result, torch.matmul(torch.zeros(left), torch.zeros(right)))
+
+
+def test_strides_do_not_matter(fast):
+    a, b = normal(2, 40, 66), normal(2, 66, 34, seed=1)
+    expected = lmul.matmul(a, b, **fast)
+    transposed = lmul.matmul(a.mT.contiguous().mT, b.mT.contiguous().mT, **fast)
+    assert torch.equal(transposed, expected)
+    wide = torch.zeros(2, 80, 132)
+    wide[:, ::2, ::2] = a
+    assert torch.equal(lmul.matmul(wide[:, ::2, ::2], b, **fast), expected)
+    assert torch.equal(lmul.matmul(a, b[:1].expand(2, -1, -1), **fast), lmul.matmul(a, b[0], **fast))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, *HALF, torch.float8_e4m3fn, torch.float8_e5m2])
+def test_formats(fast, dtype, agree):
+    a, b = normal(9, 33, dtype=dtype), normal(33, 21, seed=1, dtype=dtype)
+    result = lmul.matmul(a, b, **fast)
+    wide = torch.float32 if dtype.itemsize == 1 else dtype
+    assert result.dtype == wide
+    if dtype.itemsize > 1:
+        agree(a, b, result, **fast)
+    else:
+        plain = lmul.matmul(a, b, variant=fast["variant"], backend="elementwise")
+        assert torch.allclose(result, plain, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 4, 23])
+def test_one_term_is_mul_bit_for_bit(k):
+    a, b = normal(300, 1) * 1e3, normal(1, 90, seed=1)
+    a[:4, 0] = torch.tensor([1e38, 1e-38, 0.0, 1e-40])
+    b[0, :4] = torch.tensor([-1e38, 1e-38, 0.0, 1e-40])
+    result = lmul.matmul(a, b, mantissa_bits=k, backend="integer")
+    assert torch.equal(result, lmul.mul(a, b, k))
+
+
+def test_one_term_matches_the_plain_integers():
+    fmt = FORMATS["float32"]
+    words = [0x3F800000, 0xBFC00000, 0x00800000, 0x7F7FFFFF, 0x00000000, 0x3DCCCCCD, 0x007FFFFF]
+    x = torch.from_numpy(np.array(words, np.uint32).view(np.float32))
+    got = lmul.matmul(x[:, None], x[None, :], backend="integer").numpy().view(np.uint32)
+    expected = np.array([[reference.multiply(v, w, fmt) for w in words] for v in words], np.uint32)
+    zero = (expected & 0x7FFFFFFF) == 0
+    assert np.array_equal(got[~zero], expected[~zero])
+    assert (got[zero] == 0).all()  # a sum that starts at +0 does not keep the sign of a zero product
+
+
+@pytest.mark.parametrize("scale", [1e-19, 1e18, 1e-25])
+def test_products_at_the_ends_of_the_range(scale, agree):
+    """Under- and overflow of single products beside ordinary ones: both inner loops, and rows that mix them."""
+    a, b = normal(20, 150), normal(150, 140, seed=1)
+    a[3], a[4, 10], b[:, 5], b[7] = a[3] * scale, a[4, 10] * scale, b[:, 5] * scale, b[7] * scale
+    result = lmul.matmul(a, b, backend="integer")
+    plain = lmul.matmul(a, b, backend="elementwise")
+    finite = plain.isfinite()
+    assert torch.equal(result.isfinite(), finite)
+    size = lmul.matmul(a.abs(), b.abs(), backend="elementwise")
+    assert ((result - plain).abs()[finite] <= 2e-6 * size[finite]).all()
+
+
+def test_zeros_of_masks_and_activations_count_as_nothing(fast, agree):
+    weights = torch.tril(torch.rand(90, 90, generator=torch.Generator().manual_seed(0)))
+    values = normal(90, 24, seed=1)
+    values[10], values[:, 3] = 0.0, 0.0
+    agree(weights, values, lmul.matmul(weights, values, **fast), **fast)
+    sparse = normal(30, 90).relu()
+    agree(sparse, values, lmul.matmul(sparse, values, **fast), **fast)
+    assert lmul.matmul(sparse, values, **fast)[:, 3].abs().max() == 0
+
+
+@pytest.mark.parametrize("bad", [float("inf"), -float("inf"), float("nan")])
+def test_infinite_and_nan_operands(fast, bad):
+    a, b = normal(6, 8).abs(), normal(8, 5, seed=1).abs()
+    a[1, 2], b[3, 4], a[2, 3], b[0, 1] = bad, bad, 0.0, bad
+    a[4, 0], b[0, 2] = -bad, 0.0
+    result = lmul.matmul(a, b, **fast)
+    plain = lmul.matmul(a, b, variant=fast["variant"], backend="elementwise")
+    assert torch.allclose(result, plain, rtol=1e-5, atol=1e-6, equal_nan=True)
+    assert plain.isnan().any()
+
+
+def test_rows_and_threads_do_not_change_bits():
+    a, b = normal(3, 400, 130), normal(3, 130, 120, seed=1)
+    alone = lmul.matmul(a, b)
+    torch.set_num_threads(3)
+    assert torch.equal(lmul.matmul(a, b), alone)
+    assert torch.equal(lmul.matmul(a[1, 7:9], b[1]), alone[1, 7:9])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_prepared_operand_gives_the_same_bits(fast, dtype):
+    a, b = normal(7, 40, dtype=dtype), normal(40, 60, seed=1, dtype=dtype)
+    for settings in ({}, {"mantissa_bits": 3, "rounding": "nearest"}, {"mantissa_bits": 3, "exponent_bits": 4}):
+        prepared = prepare(b, **fast, **settings)
+        product = lmul.matmul(a, b, prepared=prepared, **fast, **settings)
+        assert torch.equal(product, lmul.matmul(a, b, **fast, **settings))
+    assert prepare(b, rounding="stochastic", mantissa_bits=2, **fast) is None
+
+
+def test_a_prepared_operand_that_is_not_finite_is_refused_or_right():
+    a, b = normal(4, 6), normal(6, 3, seed=1)
+    b[2, 1] = float("inf")
+    assert prepare(b, backend="integer") is None
+    formula = {"backend": "gemm", "variant": "formula"}
+    prepared = prepare(b, **formula)
+    assert torch.equal(lmul.matmul(a, b, prepared=prepared, **formula), lmul.matmul(a, b, **formula))
+
+
+@pytest.mark.parametrize("exponent_bits", [4, 5])
+def test_a_limited_exponent_range_is_that_of_quantize(fast, exponent_bits):
+    a, b = normal(6, 50) * 2.0**-8, normal(50, 7, seed=1)
+    limits = {"mantissa_bits": 3, "exponent_bits": exponent_bits}
+    left, right = lmul.quantize(a, 3, exponent_bits=exponent_bits), lmul.quantize(b, 3, exponent_bits=exponent_bits)
+    assert torch.equal(lmul.matmul(a, b, **fast, **limits), lmul.matmul(left, right, **fast, mantissa_bits=3))
+    rows = lmul.quantize(a, 3, exponent_bits=exponent_bits, scale="row")
+    columns = lmul.quantize(b.T, 3, exponent_bits=exponent_bits, scale="row").T
+    scaled = lmul.matmul(a, b, **fast, **limits, scale="row")
+    assert torch.equal(scaled, lmul.matmul(rows, columns, **fast, mantissa_bits=3))
+
+
+def test_stochastic_rounding_is_seeded_and_unbiased(fast):
+    a, b = torch.full((1, 4000), 1.3125), torch.ones(4000, 1)
+    settings = {**fast, "mantissa_bits": 2, "rounding": "stochastic", "offset": 0.0}
+    first = lmul.matmul(a, b, seed=1, **settings)
+    assert torch.equal(first, lmul.matmul(a, b, seed=1, **settings))
+    assert not torch.equal(first, lmul.matmul(a, b, seed=2, **settings))
+    assert first.item() == pytest.approx(4000 * 1.3125, rel=0.01)
+    torch.manual_seed(5)
+    drawn = lmul.matmul(a, b, **settings)
+    torch.manual_seed(5)
+    assert torch.equal(drawn, lmul.matmul(a, b, **settings))
+
+
+@pytest.mark.parametrize(("accumulate", "step"), [("bf16", 2.0), ("fp8_e4m3", 32.0)])
+def test_running_sums_of_less_than_float32(fast, accumulate, step):
+    a, b = torch.ones(1, 320), torch.ones(320, 1)
+    settings = {**fast, "offset": 0.0, "accumulate": accumulate}
+    assert lmul.matmul(a, b, **settings).item() == 320.0
+    a[0, 0] = 4.0  # 323 needs a step of 1
+    result = lmul.matmul(a, b, **settings).item()
+    assert result % step == 0
+    assert result != 323.0
+
+
+def test_a_running_sum_in_e4m3_saturates(fast):
+    ones = torch.ones(1, 640)
+    settings = {**fast, "offset": 0.0, "accumulate": "fp8_e4m3"}
+    assert lmul.matmul(ones, ones.T, **settings).item() == 448.0
+    assert lmul.matmul(-ones, ones.T, **settings).item() == -448.0
+
+
+def test_numpy_in_numpy_out():
+    a, b = normal(3, 5).numpy(), normal(5, 2, seed=1).numpy()
+    result = lmul.matmul(a, b)
+    assert isinstance(result, np.ndarray)
+    assert np.array_equal(result, lmul.matmul(torch.from_numpy(a), torch.from_numpy(b)).numpy())
+
+
+def test_autocast_casts_operands_as_torch_does(fast):
+    a, b = normal(3, 5), normal(5, 2, seed=1)
+    with torch.autocast("cpu", torch.bfloat16):
+        result = lmul.matmul(a, b, **fast)
+    assert result.dtype == torch.bfloat16
+    assert torch.equal(result, lmul.matmul(a.bfloat16(), b.bfloat16(), **fast))
+
+
+def test_meta_tensors_have_shapes_only(fast):
+    result = lmul.matmul(torch.empty(2, 3, 5, device="meta"), torch.empty(5, 4, device="meta"), variant=fast["variant"])
+    assert (result.shape, result.device.type) == ((2, 3, 4), "meta")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "error", "says"),
+    [
+        (torch.ones(2, 3), torch.ones(4, 5), RuntimeError, "cannot be multiplied"),
+        (torch.ones(2, 3, 4), torch.ones(3, 4, 5), RuntimeError, "hape"),
+        (torch.ones(()), torch.ones(3), RuntimeError, "at least one dimension"),
+        (torch.ones(2, 3), torch.ones(3, 2).double(), RuntimeError, "same dtype"),
+        (torch.ones(2, 3), torch.ones(3, 2, device="meta"), RuntimeError, "same device"),
+        (torch.ones(2, 3).int(), torch.ones(3, 2), TypeError, "not on int32"),
+        (torch.ones(2, 3), torch.ones(3, 2) * 1j, TypeError, "not on complex64"),
+        ([[1.0]], torch.ones(1, 1), TypeError, "not list"),
+    ],
+)
+def test_operands_that_do_not_fit(a, b, error, says):
+    with pytest.raises(error, match=says):
+        lmul.matmul(a, b)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"backend": "fast"}, f"backend must be one of 'auto', '{next(iter(BACKENDS))}'"),
+        ({"backend": "gemm"}, "backend 'gemm' cannot do variant 'carry' on cpu: choose auto, integer"),
+        ({"backend": "integer", "variant": "formula"}, "cannot do variant 'formula'"),
+        ({"accumulate": "fp16"}, "accumulate must be one of 'fp32', 'bf16', 'fp8_e4m3'"),
+        ({"grad": "none"}, "grad must be one of 'ste', 'lmul', 'exact'"),
+        ({"mantissa_bits": 24}, "mantissa_bits must be 1 to 23"),
+        ({"variant": "x"}, "variant must be one of 'carry', 'formula'"),
+        ({"rounding": "x"}, "rounding must be one of"),
+    ],
+)
+def test_settings_outside_their_choices(settings, says):
+    with pytest.raises(ValueError, match=says):
+        lmul.matmul(torch.ones(2, 3), torch.ones(3, 2), **settings)
