@@ -90,7 +90,7 @@ class Lines:
     def say(self, paper: Paper, text: Text, *, cut: bool = False) -> None:
         """One line about ``paper``; with ``cut`` it ends at the edge of a terminal, never in a log."""
         line = Text.assemble((f"{paper.command:<{self._width}}  ", "bold"), text)
-        if cut and self._console.is_terminal:
+        if cut and self._console.file.isatty():
             line.truncate(self._console.width, overflow="ellipsis")
         self._console.print(line, soft_wrap=True)
 
@@ -147,7 +147,7 @@ class Bars(Lines):
 
 def watcher(console: Console, papers: Iterable[Paper]) -> AbstractContextManager[Lines]:
     """Bars where ``console`` is a terminal that can draw them, lines elsewhere."""
-    if console.is_terminal and not console.is_dumb_terminal:
+    if console.file.isatty() and not console.is_dumb_terminal:
         return Bars(console, papers)
     return nullcontext(Lines(console, papers))
 

@@ -85,7 +85,7 @@ def console(file: IO[str] | None = None) -> Console:
 def show(*renderables: RenderableType) -> None:
     """Print on standard output with rich: coloured and folded on a terminal, plain and unfolded in a pipe."""
     out = console()
-    if out.is_terminal:
+    if out.file.isatty():
         out.print(*renderables, sep="\n")
         return
     with out.capture() as captured:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import typer
@@ -30,8 +31,10 @@ _FAILED = 1
 
 def asked(*, preset: str, jobs: int | None, **options: Any) -> Settings:
     """The settings that the command line asks for; see `job.settings`."""
-    at_a_time = max(1, environment.cores() // _CORES_A_JOB) if jobs is None else jobs
-    return job.settings(preset=job.preset_of(preset), jobs=at_a_time, **options)
+    settings = job.settings(preset=job.preset_of(preset), jobs=1 if jobs is None else jobs, **options)
+    if jobs is None and settings.device == "cpu":  # a GPU is not shared unless somebody says so
+        settings = replace(settings, jobs=max(1, environment.cores() // _CORES_A_JOB))
+    return settings
 
 
 def run_papers(names: Sequence[str], settings: Settings, *, as_json: bool) -> None:
@@ -42,8 +45,10 @@ def run_papers(names: Sequence[str], settings: Settings, *, as_json: bool) -> No
     report.write(live=True)
     if report.path is not None and not as_json:
         print(f"report: {report.path} (it fills in as papers finish)")
-    runner, outcomes = _run(chosen, settings, store, [report], quiet=as_json)
-    report.write(live=False)
+    try:
+        runner, outcomes = _run(chosen, settings, store, [report], quiet=as_json)
+    finally:
+        report.write(live=False)
     if as_json:
         cli.print_json(_run_json(settings, store, outcomes, report))
     else:
