@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,7 +12,15 @@ from .backends import BACKENDS, choose
 from .operands import check_choice, format_of, like, tensor_of
 from .product import ACCUMULATIONS, GRADS, computable, product
 
-__all__ = ["matmul", "prepare"]
+__all__ = ["Prepared", "autocast", "matmul", "prepare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A right operand as one backend wants it."""
+
+    backend: str
+    operand: torch.Tensor
 
 
 def matmul(
@@ -28,7 +37,7 @@ def matmul(
     exponent_bits: int | None = None,
     scale: str | None = None,
     seed: int | None = None,
-    prepared: torch.Tensor | None = None,
+    prepared: Prepared | None = None,
 ) -> Any:
     """``torch.matmul(a, b)`` with every multiplication by L-Mul.
 
@@ -45,7 +54,7 @@ def matmul(
         grad: ``"ste"``, the ordinary product's gradients dO·B' and A'·dO; ``"lmul"``, the same two products by L-Mul;
             ``"exact"``, the derivative almost everywhere, taking operands' rounding to be the identity
             (section 2.7: for the formula 0.5 to 1 of the true product's derivative, for the adder 0.5 to 2.06).
-        prepared: what :func:`prepare` made of ``b`` with the same settings; not differentiated.
+        prepared: what :func:`prepare` made of ``b`` with the same settings; it decides the backend.
 
     Returns:
         [..., M, N] of the operands' type (float32 for float8).
@@ -64,9 +73,9 @@ def matmul(
     ta, tb = _operands(a, b)
     how = arithmetic(format_of(ta), mantissa_bits, variant, rounding, offset, exponent_bits, scale)
     left, right, shape = _batched(ta, tb)
-    name = choose(backend, left, right, how)
+    name = choose(prepared.backend if prepared else backend, left, right, how)
     settings = (how.mantissa_bits, variant, rounding, how.c, name, accumulate, grad, exponent_bits or 0, scale or "")
-    result = product(left, right, prepared, *settings, _seed(rounding, seed))
+    result = product(left, right, prepared.operand if prepared else None, *settings, _seed(rounding, seed))
     return like(a, result.reshape(shape))
 
 
@@ -81,7 +90,7 @@ def prepare(
     accumulate: str = "fp32",
     exponent_bits: int | None = None,
     scale: str | None = None,
-) -> torch.Tensor | None:
+) -> Prepared | None:
     """A right operand [K, N] made ready once for many products of :func:`matmul` with the same settings.
 
     None where a product would not gain from it, or would be wrong (stochastic rounding, non-finite numbers).
@@ -94,13 +103,14 @@ def prepare(
         return None
     if not how.only_drops_bits:
         _, right = how.rounded(right.mT, right, None)
-    return maker(computable(right), how)
+    operand = maker(computable(right), how)
+    return None if operand is None else Prepared(name, operand)
 
 
 def _operands(a: Any, b: Any) -> tuple[torch.Tensor, torch.Tensor]:
     ta, tb = tensor_of(a), tensor_of(b)
     format_of(ta), format_of(tb)
-    ta, tb = _autocast(ta), _autocast(tb)
+    ta, tb = autocast(ta), autocast(tb)
     if ta.dtype != tb.dtype:
         raise RuntimeError(f"expected both operands to have the same dtype, but got {ta.dtype} and {tb.dtype}")
     if ta.device != tb.device:
@@ -108,7 +118,7 @@ def _operands(a: Any, b: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return ta, tb
 
 
-def _autocast(x: torch.Tensor) -> torch.Tensor:
+def autocast(x: torch.Tensor) -> torch.Tensor:
     """``x`` in autocast's type where that is on; as in torch, float64 stays."""
     kind = x.device.type
     if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind) or x.dtype == torch.float64:
