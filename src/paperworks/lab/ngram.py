@@ -3,8 +3,8 @@
 >>> import numpy as np
 >>> from paperworks.lab.ngram import KneserNey
 >>> grams = KneserNey(np.array([0, 1, 2, 0, 1, 3, 0, 1, 2], dtype=np.int32), vocabulary=4, order=3)
->>> grams.probabilities(np.array([[0, 1]], dtype=np.int32)).argmax()
-np.int64(2)
+>>> int(grams.probabilities(np.array([[0, 1]])).argmax())
+2
 
 The estimate is Chen and Goodman's (1999) modified form. The highest order counts how often an n-gram occurs; a lower
 one counts by how many different tokens it is preceded. From each count c a discount D(c) is taken, one each for
