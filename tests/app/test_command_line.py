@@ -92,14 +92,35 @@ class TestRun:
         assert done.err == "warning: the report could not be written: RuntimeError: paper jam\n"
         assert house.evidence("fine")["state"] == "complete"
 
-    def test_without_the_reports_packages_a_run_is_a_run(self, house: Any) -> None:
+
+class TestBaseInstall:
+    """Without any extra: what the package alone can do, and the sentence that says what is missing."""
+
+    @pytest.fixture
+    def bare(self, house: Any) -> Any:
+        absent = ("numpy", "scipy", "matplotlib", "jinja2", "torch", "safetensors", "threadpoolctl")
+        (house.root / "sitecustomize.py").write_text(
+            f"import sys\nfor name in {absent!r}:\n    sys.modules[name] = None  # an import of it fails\n"
+        )
         house.paper("fine", "yield found('C1')\nyield found('C2')")
-        (house.root / "jinja2.py").write_text("raise ModuleNotFoundError('no jinja2', name='jinja2')\n")
-        done = house.call("run", "--preset", "smoke")
-        assert done.code == 0
-        assert "fine  C1  ● holds" in done.out
+        return house
+
+    def test_a_paper_is_not_run_and_its_extra_is_named(self, bare: Any) -> None:
+        done = bare.call("run")
+        assert done.code == 2
+        assert "fine  not run: fine needs numpy: pip install 'paperworks[fine]'\n" in done.out
         assert done.err.count("\n") == 1
-        assert done.err.startswith("warning: no report is written: the report needs jinja2: pip install")
+        assert done.err.startswith("warning: no report is written: the report needs jinja2: pip install 'paperworks[")
+        assert not (bare.home / "runs" / "fine" / "quick.json").exists()
+
+    def test_papers_are_listed_and_shown(self, bare: Any) -> None:
+        assert bare.call("list").code == 0
+        assert bare.call("show", "fine").code == 0
+
+    def test_the_report_says_what_it_needs(self, bare: Any) -> None:
+        done = bare.call("report")
+        assert done.code == 2
+        assert done.err.startswith("error: the report needs jinja2: pip install 'paperworks[")
 
 
 class TestTables:
@@ -254,19 +275,11 @@ class TestErrors:
 
 class TestTerminal:
     @staticmethod
-    def on_terminal(house: Any, *arguments: str, **variables: str) -> str:
+    def read_from_terminal(command: list[str], variables: dict[str, str]) -> str:
         """What a command draws on a terminal of 80 columns."""
         mine, theirs = os.openpty()
-        process = subprocess.Popen(
-            ["stty", "cols", "80", "rows", "24"], stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        process.wait()
-        given = house.environment() | {"TERM": "xterm-256color"} | variables
-        given.pop("COLUMNS", None)
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "paperworks.app.main", *arguments],
-            stdin=theirs, stdout=theirs, stderr=theirs, env=given, cwd=house.root,
-        )  # fmt: skip
+        subprocess.run(["stty", "cols", "80", "rows", "24"], stdin=theirs, check=True)
+        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables)
         os.close(theirs)
         read = bytearray()
         try:
@@ -277,6 +290,11 @@ class TestTerminal:
         os.close(mine)
         assert process.wait() == 0
         return read.decode()
+
+    def on_terminal(self, house: Any, *arguments: str, **variables: str) -> str:
+        given = house.environment() | {"TERM": "xterm-256color"} | variables
+        given.pop("COLUMNS", None)
+        return self.read_from_terminal([sys.executable, "-P", "-m", "paperworks.app.main", *arguments], given)
 
     def test_a_terminal_has_colours_bars_and_lines_that_fit(self, talked: Any) -> None:
         drawn = self.on_terminal(talked, "run", "two-words", "--fresh")
@@ -342,3 +360,20 @@ class TestPublish:
 
     def test_a_file_that_is_not_there(self, tree: Any) -> None:
         assert "there is no file /nowhere.json" in tree.call("publish", "/nowhere.json").err
+
+
+class TestBars:
+    STAGES = (
+        "from paperworks.lab import cli\nwith cli.bars() as say:\n    say('reading', 1, 2)\n    say('reading', 2, 2)\n"
+    )
+
+    def test_they_are_drawn_on_a_terminal(self) -> None:
+        drawn = TestTerminal.read_from_terminal(
+            [sys.executable, "-c", self.STAGES], dict(os.environ) | {"TERM": "xterm"}
+        )
+        assert "reading" in drawn
+        assert "2/2" in drawn
+
+    def test_and_nowhere_else(self) -> None:
+        done = subprocess.run([sys.executable, "-c", self.STAGES], capture_output=True, check=True)
+        assert done.stdout + done.stderr == b""

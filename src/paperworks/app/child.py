@@ -131,6 +131,8 @@ def _writer(descriptor: int) -> Emit:
 def _error_event(slug: str, error: Exception) -> dict[str, str]:
     if isinstance(error, ModuleNotFoundError) and (absent := _third_party(error)):
         error = MissingExtra(slug, absent).with_traceback(error.__traceback__)
+    if isinstance(error, MissingExtra) and error.who == "lab":
+        error = MissingExtra(slug, error.package).with_traceback(error.__traceback__)  # whose extra brings it too
     kind, message = "crash", f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     if isinstance(error, MissingExtra):
         kind, message = "missing", str(error)
