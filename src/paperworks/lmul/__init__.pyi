@@ -1,3 +1,5 @@
+from .energy import EnergyReport as EnergyReport
+from .energy import energy as energy
 from .error_table import error_table as error_table
 from .layers import LMulLinear as LMulLinear
 from .layers import linear as linear
