@@ -18,12 +18,14 @@ from paperworks.lab.attention import attention_weights, grouped
 from .config import PRODUCTS, LMulConfig
 from .matmul import matmul
 
-__all__ = ["attention_forward"]
+__all__ = ["NAME", "attention_forward"]
+
+NAME = "lmul"  # in transformers' registries
 
 _DEFAULTS: Mapping[str, Any] = LMulConfig().to_dict()
 _ARITHMETIC = tuple(LMulConfig().arithmetic)
 
-EXACT_MARK = "_lmul_exact"  # set by convert on attention modules that `skip` or `only` leave as they are
+EXACT_MARK = "_lmul_exact"  # set by convert on attention modules that stay as they are
 
 
 def attention_forward(

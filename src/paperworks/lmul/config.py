@@ -19,17 +19,34 @@ else:
     try:
         from transformers.utils.quantization_config import QuantizationConfigMixin
     except ModuleNotFoundError as error:
-        if error.name != "transformers":
+        if (error.name or "").partition(".")[0] != "transformers":
             raise
         QuantizationConfigMixin = object
 
-__all__ = ["ACCUMULATIONS", "GRADS", "PRODUCTS", "TARGETS", "LMulConfig"]
+__all__ = ["ARITHMETIC", "PRODUCTS", "LMulConfig"]
 
-TARGETS = ("attention", "linear", "all")
-GRADS = ("ste", "lmul", "exact")
-ACCUMULATIONS = ("fp32", "bf16", "fp8_e4m3")
 PRODUCTS = ("qk", "pv")
 
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "variant": VARIANTS,
+    "rounding": ROUNDINGS,
+    "targets": ("attention", "linear", "all"),
+    "grad": ("ste", "lmul", "exact"),
+    "accumulate": ("fp32", "bf16", "fp8_e4m3"),
+    "exponent_bits": (None, 4, 5),
+    "scale": (None, "tensor", "row"),
+}
+ARITHMETIC = (
+    "mantissa_bits",
+    "variant",
+    "rounding",
+    "offset",
+    "backend",
+    "accumulate",
+    "grad",
+    "exponent_bits",
+    "scale",
+)
 _WIDEST_MANTISSA = 52
 
 
@@ -42,11 +59,11 @@ class LMulConfig(QuantizationConfigMixin):
     ``rounding`` of operands to k bits: ``"truncate"`` (the paper's), ``"nearest"``, ``"stochastic"``.
     ``targets``: ``"attention"`` (both products of it), ``"linear"`` (nn.Linear and transformers' Conv1D), ``"all"``.
     ``grad``: ``"ste"`` (the ordinary product's), ``"lmul"`` (its two products by L-Mul too), ``"exact"`` (almost
-    everywhere). ``accumulate``: what the running sum is kept in. ``backend``: see :func:`lmul.matmul`.
+    everywhere). ``accumulate``: what the running sum is kept in. ``backend``, ``offset``, ``exponent_bits`` and
+    ``scale``: see :func:`lmul.matmul`.
 
     ``skip``: glob patterns over module names whose products stay ordinary; a pattern may be any run of whole
     components, so that ``"lm_head"``, ``"layers.0"`` and ``"layers.*.mlp"`` skip what they name and all beneath it.
-    ``only``: the same patterns, for what is converted at all; empty means everything.
     ``products``: which products of attention: ``"qk"`` (queries with keys), ``"pv"`` (weights with values).
 
     Raises ValueError for a choice or a number that does not exist, and TypeError for the wrong type.
@@ -60,22 +77,25 @@ class LMulConfig(QuantizationConfigMixin):
     skip: Sequence[str] = ("lm_head",)
     accumulate: str = "fp32"
     backend: str = "auto"
-    only: Sequence[str] = ()
     products: Sequence[str] = PRODUCTS
+    offset: str | float = "paper"
+    exponent_bits: int | None = None
+    scale: str | None = None
 
     quant_method: ClassVar[str] = "lmul"
 
     def __post_init__(self) -> None:
         _check_bits(self.mantissa_bits)
-        _check_choice("variant", self.variant, VARIANTS)
-        _check_choice("rounding", self.rounding, ROUNDINGS)
-        _check_choice("targets", self.targets, TARGETS)
-        _check_choice("grad", self.grad, GRADS)
-        _check_choice("accumulate", self.accumulate, ACCUMULATIONS)
-        for name in ("skip", "only", "products"):
+        for name, choices in _CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
+        for name in ("skip", "products"):
             object.__setattr__(self, name, _names(name, getattr(self, name)))
         for product in self.products:
             _check_choice("products", product, PRODUCTS)
+        if self.offset != "paper" and (isinstance(self.offset, str) or not 0 <= self.offset < 1):
+            raise ValueError(f"offset must be 'paper' or a number from 0 up to 1, not {self.offset!r}")
+        if self.scale is not None and self.exponent_bits is None:
+            raise ValueError("scale shifts a limited exponent range: give exponent_bits=4 or 5 with it")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self.__dict__:
@@ -95,13 +115,11 @@ class LMulConfig(QuantizationConfigMixin):
     @property
     def arithmetic(self) -> dict[str, Any]:
         """The keyword arguments of :func:`lmul.matmul` and :class:`lmul.LMulLinear`."""
-        names = ("mantissa_bits", "variant", "rounding", "backend", "accumulate", "grad")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in ARITHMETIC}
 
     def covers(self, module_name: str) -> bool:
-        """Whether ``only`` and ``skip`` let the module of this dotted name be converted."""
-        wanted = not self.only or _matches(module_name, self.only)
-        return wanted and not _matches(module_name, self.skip)
+        """Whether ``skip`` lets the module of this dotted name be converted; a pattern's dots bound its components."""
+        return not any(fnmatchcase(f".{module_name}.", f"*.{pattern}.*") for pattern in self.skip)
 
     def replace(self, **changes: Any) -> LMulConfig:
         """The same settings with some changed."""
@@ -144,7 +162,7 @@ def _check_bits(bits: int | None) -> None:
         raise ValueError(f"mantissa_bits must lie in 1..{_WIDEST_MANTISSA} (or be None for all), not {bits}")
 
 
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+def _check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     if value not in choices:
         raise ValueError(f"unknown {name} {value!r}: choose {', '.join(map(repr, choices))}")
 
@@ -153,8 +171,3 @@ def _names(name: str, values: Sequence[str]) -> tuple[str, ...]:
     if isinstance(values, str) or not all(isinstance(value, str) for value in values):
         raise TypeError(f"{name} must be a sequence of strings such as ('lm_head',), not {values!r}")
     return tuple(values)
-
-
-def _matches(module_name: str, patterns: Sequence[str]) -> bool:
-    """Whether a pattern names the module or an ancestor of it; the dots make it match whole components."""
-    return any(fnmatchcase(f".{module_name}.", f"*.{pattern}.*") for pattern in patterns)

@@ -11,10 +11,17 @@ Afterwards ``model.set_attn_implementation("lmul")`` works, and so does
 
 from __future__ import annotations
 
+from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING, AUTO_QUANTIZER_MAPPING
+
 from paperworks.lab.attention import register
 
-from .attention import attention_forward
+from .attention import NAME, attention_forward
+from .config import LMulConfig
+from .quantizer import LMulQuantizer
 
-__all__ = ["attention_forward"]
+__all__ = ["LMulConfig", "LMulQuantizer", "attention_forward"]
 
-register("lmul", attention_forward, mask="eager")
+register(NAME, attention_forward, mask="eager")
+# Assigned rather than registered with transformers' decorators, which refuse when a notebook reloads this module.
+AUTO_QUANTIZATION_CONFIG_MAPPING[LMulConfig.quant_method] = LMulConfig
+AUTO_QUANTIZER_MAPPING[LMulConfig.quant_method] = LMulQuantizer

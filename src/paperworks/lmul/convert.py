@@ -1,0 +1,242 @@
+"""Turn a model's multiplications into L-Mul in place, and back: :func:`convert`, :func:`revert`, :func:`simulate`.
+
+A linear layer keeps its identity and changes its class: parameters, ties between them, hooks, optimizers and every
+other reference to the layer stay as they are, and going back restores the very same object. Attention changes by its
+name in the model's config, which is transformers' own way. What is needed to go back is kept on the changed modules.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from torch import nn
+
+from .attention import EXACT_MARK, NAME
+from .config import LMulConfig
+from .layers import LMulLinear
+
+__all__ = ["convert", "revert", "simulate"]
+
+Model = TypeVar("Model", bound=nn.Module)
+Covers = Callable[[str], bool]
+
+_UNDO_LINEAR = "_lmul_undo_linear"
+_UNDO_CONFIG = "_lmul_undo_config"
+_UNDO_SAVING = "_lmul_undo_saving"
+
+
+@dataclass(frozen=True)
+class _LinearBefore:
+    """A linear layer's class before, and the attributes that L-Mul added to it."""
+
+    kind: type[nn.Module]
+    added: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _ConfigBefore:
+    """What a transformers config said about attention before; ``settings`` is None where it had no ``lmul``."""
+
+    implementation: str | None
+    settings: Any
+
+
+def convert(model: Model, config: LMulConfig) -> Model:
+    """Change ``model`` in place so that the products ``config`` names are L-Mul, and return it.
+
+    Linear layers are nn.Linear and transformers' Conv1D (their subclasses, such as a router with a forward of its own,
+    stay as they are); attention is that of transformers models. Embeddings, norms, convolutions and elementwise
+    products stay ordinary. A transformers model saved afterwards says so in its config.json and comes back converted
+    where ``paperworks.lmul.hf`` is imported.
+
+    A transformers config that two models share is changed for both, as with ``set_attn_implementation``.
+
+    Raises ValueError where the model, or a part of it, is converted already; where ``targets`` asks for attention and
+    the model has none that can be exchanged; where a module multiplies out of reach (nn.MultiheadAttention, experts
+    in one tensor) and ``skip`` does not name it; and where nothing at all would change.
+    """
+    apply(model, config, config.covers)
+    if _is_pretrained(model) and getattr(model.config, "quantization_config", None) is None:
+        model.config.quantization_config = config
+        model.__dict__[_UNDO_SAVING] = True
+    return model
+
+
+def revert(model: Model) -> Model:
+    """Undo :func:`convert` in place and return the model: the same classes, parameters and attention as before.
+
+    Weights are never touched, so an untrained model computes bit for bit what it computed before. A model that
+    ``from_pretrained`` converted becomes an ordinary one.
+
+    Raises ValueError where nothing in the model is converted.
+    """
+    if not any(_is_converted(module) for module in model.modules()):
+        raise ValueError(f"{type(model).__name__} is not converted: there is nothing to revert")
+    if any("forward" in module.__dict__ for module in model.modules() if _UNDO_LINEAR in module.__dict__):
+        raise ValueError("a converted layer's forward was replaced, by accelerate perhaps: remove its hooks first")
+    undo(model)
+    return model
+
+
+@contextmanager
+def simulate(model: Model, config: LMulConfig) -> Iterator[Model]:
+    """The model converted for the length of a ``with`` block; reverted at its end, also after an exception."""
+    convert(model, config)
+    try:
+        yield model
+    finally:
+        revert(model)
+
+
+def apply(model: nn.Module, config: LMulConfig, covers: Covers) -> None:
+    """Convert the modules whose dotted names ``covers`` accepts; nothing is changed where an error is raised."""
+    _refuse_converted(model)
+    _refuse_out_of_reach(model, config, covers)
+    try:
+        layers = _convert_linears(model, config, covers) if config.linear else 0
+        has_attention = _convert_attention(model, config, covers) if config.attention else False
+        if not layers and not has_attention:
+            raise ValueError(f"{type(model).__name__} has no linear layer that `skip` leaves to convert")
+    except BaseException:
+        undo(model)
+        raise
+
+
+def undo(model: nn.Module) -> None:
+    """Take back what :func:`apply` and :func:`convert` did, however far they came."""
+    for module in model.modules():
+        if _UNDO_LINEAR in module.__dict__:
+            _undo_linear(module)
+        if _UNDO_CONFIG in module.__dict__:
+            _undo_config(module)
+        module.__dict__.pop(EXACT_MARK, None)
+        if module.__dict__.pop(_UNDO_SAVING, False):
+            del module.config.quantization_config
+        if getattr(module, "quantization_method", None) == LMulConfig.quant_method:
+            module.hf_quantizer.remove_quantization_config(module)
+
+
+def _is_converted(module: nn.Module) -> bool:
+    return _UNDO_LINEAR in module.__dict__ or _UNDO_CONFIG in module.__dict__
+
+
+def _called(name: str, module: nn.Module) -> str:
+    return name or f"this {type(module).__name__}"
+
+
+def _refuse_converted(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        if _is_converted(module):
+            raise ValueError(f"{_called(name, module)} is converted already: call lmul.revert on the model first")
+
+
+def _refuse_out_of_reach(model: nn.Module, config: LMulConfig, covers: Covers) -> None:
+    """Say so, rather than leave products ordinary that the settings ask for."""
+    kinds = linear_kinds()
+    for name, module in model.named_modules():
+        if not covers(name):
+            continue
+        if isinstance(module, nn.MultiheadAttention | nn.TransformerEncoderLayer):
+            reason = f"torch computes {type(module).__name__} without calling its layers"
+        elif config.linear and _has_stacked_experts(module):
+            reason = "its experts are one tensor, not linear layers"
+        elif config.linear and type(module) in kinds and "forward" in module.__dict__:
+            reason = "its forward was replaced, by accelerate perhaps: load with quantization_config instead"
+        else:
+            continue
+        raise ValueError(f"{_called(name, module)} cannot be converted ({reason}): name it in `skip` to leave it out")
+
+
+def _has_stacked_experts(module: nn.Module) -> bool:
+    return hasattr(module, "num_experts") and any(p.ndim == 3 for p in module.parameters(recurse=False))
+
+
+def linear_kinds() -> dict[type[nn.Module], type[nn.Module]]:
+    """Each class of linear layer that can be exchanged, and its L-Mul twin; transformers' own only where it is used."""
+    kinds: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: LMulLinear}
+    if sys.modules.get("transformers.pytorch_utils"):
+        from transformers.pytorch_utils import Conv1D
+
+        from .conv1d import LMulConv1D
+
+        kinds[Conv1D] = LMulConv1D
+    return kinds
+
+
+def _convert_linears(model: nn.Module, config: LMulConfig, covers: Covers) -> int:
+    kinds = linear_kinds()
+    chosen = [module for name, module in model.named_modules() if type(module) in kinds and covers(name)]
+    for module in chosen:
+        added = LMulLinear.settings(config)
+        module.__dict__[_UNDO_LINEAR] = _LinearBefore(type(module), tuple(added))
+        module.__dict__.update(added)
+        module.__class__ = kinds[type(module)]
+    return len(chosen)
+
+
+def _undo_linear(module: nn.Module) -> None:
+    before = module.__dict__.pop(_UNDO_LINEAR)
+    module.__class__ = before.kind
+    for name in before.added:
+        module.__dict__.pop(name, None)
+
+
+def _convert_attention(model: nn.Module, config: LMulConfig, covers: Covers) -> bool:
+    """Give every transformers config in the model L-Mul's settings and attention; False where there is none."""
+    owners = _config_owners(model)
+    if not owners:
+        if config.linear:
+            return False
+        raise ValueError(f"{type(model).__name__} holds no transformers model: use targets='linear' for its layers")
+    importlib.import_module(".hf", __package__)  # registers the name that the configs get now
+    for owner in owners:
+        before = _ConfigBefore(owner.config._attn_implementation, getattr(owner.config, "lmul", None))
+        if before.implementation == NAME:
+            raise ValueError(f"attention is {NAME!r} already: set another implementation before converting")
+        owner.__dict__[_UNDO_CONFIG] = before
+        owner.config.lmul = config.to_dict()
+    for name, module in model.named_modules():
+        if _is_pretrained(module):
+            module.set_attn_implementation(NAME)
+            if module.config._attn_implementation != NAME and covers(name):
+                kind = type(module).__name__
+                raise ValueError(f"transformers cannot exchange the attention of {kind}: use targets='linear'")
+        elif hasattr(module, "config") and not covers(name):
+            module.__dict__[EXACT_MARK] = True
+    return True
+
+
+def _undo_config(owner: nn.Module) -> None:
+    before = owner.__dict__.pop(_UNDO_CONFIG)
+    owner.config._attn_implementation = {"": before.implementation}  # the form that leaves sub-configs alone
+    if before.settings is None:
+        del owner.config.lmul
+    else:
+        owner.config.lmul = before.settings
+
+
+def _config_owners(model: nn.Module) -> list[nn.Module]:
+    """For each transformers config in the model, the first module that holds it."""
+    if not sys.modules.get("transformers"):
+        return []
+    from transformers import PreTrainedConfig
+
+    owners: dict[int, nn.Module] = {}
+    for module in model.modules():
+        held = getattr(module, "config", None)
+        if isinstance(held, PreTrainedConfig):
+            owners.setdefault(id(held), module)
+    return list(owners.values())
+
+
+def _is_pretrained(module: nn.Module) -> bool:
+    if not sys.modules.get("transformers"):
+        return False
+    from transformers import PreTrainedModel
+
+    return isinstance(module, PreTrainedModel)
