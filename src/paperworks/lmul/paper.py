@@ -36,7 +36,7 @@ PAPER = Paper(
         ),
         Claim(
             id="C1-formula",
-            says="L-Mul with 4-bit mantissas is about as precise as float8 e4m3, taking the printed equation literally.",
+            says="L-Mul with 4-bit mantissas is about as precise as float8 e4m3, by the equation as printed.",
             metric=_RMS_RATIO.format(lmul=_FORMULA.format(k=4), fp8=_E4M3),
             setting=_OPERANDS,
             source="Section 2, equation of L-Mul",
@@ -54,7 +54,7 @@ PAPER = Paper(
         ),
         Claim(
             id="C2-formula",
-            says="L-Mul with 3-bit mantissas is more precise than float8 e5m2, taking the printed equation literally.",
+            says="L-Mul with 3-bit mantissas is more precise than float8 e5m2, by the equation as printed.",
             metric=_RMS_RATIO.format(lmul=_FORMULA.format(k=3), fp8=_E5M2),
             setting=_OPERANDS,
             source="Section 2, equation of L-Mul",
@@ -173,10 +173,10 @@ PAPER = Paper(
         ),
         Claim(
             id="C6",
-            says="A model fine-tuned with every multiplication replaced by L-Mul does as well as one tuned in float8 e4m3.",
+            says="Fine-tuned with L-Mul for every multiplication, a model does as well as one tuned in float8 e4m3.",
             metric=(
-                "fall of the validation cross-entropy during fine-tuning with 3-bit L-Mul and e4m3 accumulation in every "
-                "matrix product, over the fall with e4m3 operands"
+                "fall of the validation cross-entropy during fine-tuning with 3-bit L-Mul and e4m3 accumulation in "
+                "every matrix product, over the fall with e4m3 operands"
             ),
             setting="fine-tuning a language model on a shifted corpus",
             source="Section 3.4, Table 6",
