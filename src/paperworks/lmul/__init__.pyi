@@ -1,3 +1,8 @@
+from .attention import attention_forward as attention_forward
+from .config import LMulConfig as LMulConfig
+from .convert import convert as convert
+from .convert import revert as revert
+from .convert import simulate as simulate
 from .energy import EnergyReport as EnergyReport
 from .energy import energy as energy
 from .error_table import error_table as error_table
@@ -7,3 +12,4 @@ from .matmul import matmul as matmul
 from .multiply import mul as mul
 from .offset import optimal_offset as optimal_offset
 from .operands import quantize as quantize
+from .sensitivity import sensitivity as sensitivity
