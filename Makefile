@@ -1,0 +1,68 @@
+# make run     measure every paper's claims on this machine and write the report
+# make test    the whole test suite                    make test-long   soaks and many replications
+# make lint    style, types, import rules              make docs        the documentation site, strictly
+# make wheel   build the wheel and try it in an empty environment
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PAPERWORKS_HOME ?= $(CURDIR)/.paperworks
+export PAPERWORKS_HOME
+WORKERS ?= auto
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+.PHONY: run test test-long lint format tables docs wheel clean
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.installed
+	$(BIN)/paperworks run
+
+test: $(VENV)/.installed-test node_modules/.installed
+	$(PYTEST)
+
+test-long: $(VENV)/.installed-test node_modules/.installed
+	$(PYTEST) -m long --timeout 3600
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# Writes the tables of README.md and docs/ from the published evidence.
+tables: $(VENV)/.installed
+	$(BIN)/python -m paperworks.app.tables
+
+docs: $(VENV)/.installed-test
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+
+wheel: $(VENV)/.installed
+	PIP="$(abspath $(BIN))/python -m pip" PYTHON="$(PYTHON)" tests/wheel.sh
+
+clean:
+	rm -rf $(VENV) build node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("paperworks needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing paperworks into $(VENV) (once; a few minutes)"
+	$(PIP_INSTALL) --editable '.[all]'
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing paperworks and what tests it into $(VENV) (once; a few minutes)"
+	$(PIP_INSTALL) --editable '.[all,test]'
+	@touch $@ $(VENV)/.installed
+
+# axe-core, which the browser tests run on the report.
+node_modules/.installed: package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
