@@ -117,8 +117,9 @@ def undo(model: nn.Module) -> None:
         module.__dict__.pop(EXACT_MARK, None)
         if module.__dict__.pop(_UNDO_SAVING, False):
             del module.config.quantization_config
-        if getattr(module, "quantization_method", None) == LMulConfig.quant_method:
-            module.hf_quantizer.remove_quantization_config(module)
+        quantizer = getattr(module, "hf_quantizer", None)
+        if quantizer is not None and isinstance(quantizer.quantization_config, LMulConfig):
+            quantizer.remove_quantization_config(module)
 
 
 def _is_converted(module: nn.Module) -> bool:
