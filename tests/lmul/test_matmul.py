@@ -10,7 +10,7 @@ from paperworks.lmul.backends import BACKENDS
 from paperworks.lmul.formats import FORMATS
 from paperworks.lmul.matmul import prepare
 
-FAST = [("integer", "carry"), ("gemm", "formula")]
+FAST = [("integer", "carry"), ("fused", "formula"), ("gemm", "formula")]
 HALF = [torch.float16, torch.bfloat16]
 
 

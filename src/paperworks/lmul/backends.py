@@ -52,6 +52,7 @@ def _prepare_integer(b: torch.Tensor, how: Arithmetic) -> torch.Tensor | None:
 
 
 BACKENDS = {
+    "fused": Backend(multiply=_integer, prepare=_prepare_integer, variants=("formula",), devices=("cpu",)),
     "gemm": Backend(multiply=gemm.multiply, prepare=gemm.prepare, variants=("formula",)),
     "integer": Backend(multiply=_integer, prepare=_prepare_integer, variants=("carry",), devices=("cpu",)),
     "elementwise": Backend(multiply=_elementwise),

@@ -1,4 +1,4 @@
-"""The adder's matrix product on the CPU, through the kernels of ``kernels.py``: bit-true products, any k."""
+"""Matrix products on the CPU through the kernels of ``kernels.py``: bit-true products of either variant, any k."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ def multiply(
     right, right_facts = _unpacked(prepared, b, how)
     left, left_facts, sound_left = _left(a, how, rule)
     padded = kernels.padded_columns(columns, how.sum_dtype.itemsize)
+    formula = how.variant == "formula"
     out = np.zeros((left.shape[0], padded), np.dtype(f"float{8 * how.sum_dtype.itemsize}"))
     over_rows(
         left.shape[0],
         left.size * columns,
-        lambda first, last: kernels.multiply(left, left_facts, right, right_facts, out, rule, first, last),
+        lambda first, last: kernels.multiply(left, left_facts, right, right_facts, out, rule, formula, first, last),
     )
     product = torch.from_numpy(out).view(a.shape[0], rows, padded)[:, :, :columns]
     return product, sound_left and sound_right

@@ -1,13 +1,15 @@
-"""The integer adder as a matrix product on the CPU: numba, with the inner loop written in LLVM's vector instructions.
+"""Matrix products by L-Mul on the CPU: numba, with the inner loops written in LLVM's vector instructions.
 
-One product is ``pattern(a) + pattern(b) - OFFSET``, read as a float and added to an accumulator. Two inner loops:
+The adder's product is ``pattern(a) + pattern(b) - OFFSET``, read as a float and added to an accumulator. It has two
+inner loops, the formula a third:
 
 * *fast*: where no operand is zero and no product of the block can over- or underflow, the signed words are added as
   they are: the magnitudes then never carry into the sign bit, which so becomes the exclusive or of the two signs. An
   integer and a floating-point addition per product: the instruction count of a fused multiply-add GEMM, times two.
 * *safe*: all of section 2.3 (zeros, underflow, overflow), without a branch.
+* *formula*: the printed equation in two fused multiply-adds, exact, since one factor of each is a power of two.
 
-A left row's chunk of K and a right panel choose between the two by their smallest and largest magnitudes. Left and
+A left row's chunk of K and a right panel choose between the first two by their smallest and largest magnitudes. Left and
 right operands are *packed* first: rounded to k bits, subnormals and non-finite numbers set to zero (the caller adds the
 effect of the latter), right operands in panels of ``PANEL`` columns.
 
@@ -41,7 +43,7 @@ _COMPILE: Any = {"cache": True, "nogil": True, "error_model": "numpy", "boundsch
 # the smallest and largest magnitude among them.
 FIRST, LAST, LOWEST, HIGHEST = range(4)
 # The entries of a rule, see rounding_rule.
-HALF, ODD, DROP, MASK, INFINITY, SIZE, ONE, UNIT, OFFSET = range(9)
+HALF, ODD, DROP, MASK, INFINITY, SIZE, ONE, UNIT, OFFSET, SCALE = range(10)
 
 
 def panel_width(itemsize: int) -> int:
@@ -64,11 +66,12 @@ def rounding_rule(fmt: Format, mantissa_bits: int, nearest: bool, c: float) -> A
     Operands keep ``mantissa_bits``, rounded to nearest or truncated; ``c`` stands for a·b.
     """
     drop = fmt.mantissa_bits - mantissa_bits
-    rule = np.zeros(9, np.dtype(f"int{fmt.bits}"))
+    rule = np.zeros(10, np.dtype(f"int{fmt.bits}"))
     rule[HALF], rule[ODD] = ((1 << (drop - 1)) - 1, 1) if nearest and drop else (0, 0)
     rule[DROP], rule[MASK] = drop, -(1 << drop)
     rule[INFINITY], rule[SIZE], rule[ONE] = fmt.infinity, fmt.magnitude_mask, fmt.smallest_normal
     rule[UNIT], rule[OFFSET] = fmt.bias << fmt.mantissa_bits, fmt.offset(c)
+    rule[SCALE] = np.array(c - 1, f"float{fmt.bits}").view(rule.dtype)
     return rule
 
 
@@ -90,7 +93,7 @@ class _Lanes:
         return ir.Constant(self.ints, [number] * self.count)
 
     def spread(self, builder: ir.IRBuilder, word: ir.Value) -> ir.Value:
-        undefined = ir.Constant(self.ints, ir.Undefined)
+        undefined = ir.Constant(ir.VectorType(word.type, self.count), ir.Undefined)
         first = builder.insert_element(undefined, word, ir.Constant(ir.IntType(32), 0))
         return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), self.count), None))
 
@@ -129,6 +132,24 @@ def _safe_terms(builder: ir.IRBuilder, lanes: _Lanes, left: ir.Value, offset: ir
         sign = builder.and_(builder.xor(signs, right), lanes.splat(lanes.sign))
         product = builder.bitcast(builder.or_(value, sign), lanes.floats)
         return builder.select(kept, builder.fadd(total, product), total)
+
+    return add
+
+
+def _formula_terms(builder: ir.IRBuilder, lanes: _Lanes, left: ir.Value, scale: ir.Value) -> Any:
+    """P(y)·(x + (c-1)·P(x)) + P(x)·y, the formula symmetric in its operands; ``scale`` holds the bits of c - 1."""
+    kind = lanes.floats.element
+    number = builder.bitcast(left, kind)
+    power = builder.bitcast(builder.and_(left, ir.Constant(lanes.word, -lanes.one)), kind)
+    rest = builder.fadd(number, builder.fmul(builder.bitcast(scale, kind), power))
+    powers, rests = lanes.spread(builder, power), lanes.spread(builder, rest)
+    exponent_mask = lanes.splat(-lanes.one)
+    fused = ("contract",)
+
+    def add(total: ir.Value, right: ir.Value) -> ir.Value:
+        right_power = builder.bitcast(builder.and_(right, exponent_mask), lanes.floats)
+        total = builder.fadd(total, builder.fmul(rests, right_power, flags=fused), flags=fused)
+        return builder.fadd(total, builder.fmul(powers, builder.bitcast(right, lanes.floats), flags=fused), flags=fused)
 
     return add
 
@@ -240,6 +261,13 @@ def _safe(
     return _signature(left, right, out), _codegen(_safe_terms)
 
 
+@intrinsic
+def _formula(
+    typing: Any, left: Any, la: Any, right: Any, ra: Any, out: Any, oa: Any, count: Any, stride: Any, scale: Any, v: Any
+) -> Any:
+    return _signature(left, right, out), _codegen(_formula_terms)
+
+
 @numba.njit(**_COMPILE)
 def pack_left(words: Any, rule: Any, packed: Any, facts: Any) -> bool:
     """Round the rows of ``words`` [R, K] into ``packed`` and note their chunks in ``facts`` [R, chunks, 4].
@@ -315,9 +343,17 @@ def _lowest(words: Any, size: Any) -> Any:
 
 @numba.njit(**_COMPILE)
 def multiply(
-    left: Any, left_facts: Any, right: Any, right_facts: Any, out: Any, rule: Any, first_row: int, last_row: int
+    left: Any,
+    left_facts: Any,
+    right: Any,
+    right_facts: Any,
+    out: Any,
+    rule: Any,
+    formula: bool,
+    first_row: int,
+    last_row: int,
 ) -> None:
-    """out[B·M, columns] += left (x) right for the rows from ``first_row`` to ``last_row`` of all B·M.
+    """out[B·M, columns] += left (x) right, by the adder or the ``formula``, for the rows ``first_row`` to ``last_row``.
 
     ``left`` [B·M, K], ``left_facts`` [B·M, chunks, 4], ``right`` [B, P, K, width], ``right_facts`` [B, P, chunks, 4]:
     as packed. ``out`` has :func:`padded_columns` columns.
@@ -327,6 +363,7 @@ def multiply(
     per_batch = rows // max(batch, 1)
     lanes = width // VECTORS
     offset, one, infinity = rule[OFFSET], rule[ONE], rule[INFINITY]
+    scale = rule[SCALE]
     row = first_row
     while row < last_row:
         b = row // per_batch
@@ -340,13 +377,17 @@ def multiply(
                     begin, end = left_facts[m, chunk, FIRST], left_facts[m, chunk, LAST]
                     if begin == end:
                         continue
+                    places = (m * terms + begin, (base + begin) * width, m * columns + panel * width)
+                    if formula:
+                        run = (end - begin, width, scale, vectors)
+                        _formula(left, places[0], right, places[1], out, places[2], *run)
+                        continue
                     # Offsets go first: a sum of two magnitudes need not fit.
                     in_range = (
                         left_facts[m, chunk, LOWEST] - offset >= one - low
                         and left_facts[m, chunk, HIGHEST] - offset < infinity - high
                     )
                     run = (end - begin, width, offset, vectors)
-                    places = (m * terms + begin, (base + begin) * width, m * columns + panel * width)
                     if in_range and low >= one and left_facts[m, chunk, LOWEST] >= one:
                         _fast(left, places[0], right, places[1], out, places[2], *run)
                     else:
