@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,9 @@ from paperworks.lab.attention import attention_weights, grouped
 from .config import PRODUCTS, LMulConfig
 from .matmul import matmul
 
-__all__ = ["NAME", "attention_forward"]
+__all__ = ["NAME", "attend", "attention_forward"]
+
+Product: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 NAME = "lmul"  # in transformers' registries
 
@@ -55,7 +57,38 @@ def attention_forward(
 
     Raises ValueError for an unknown setting.
     """
-    scores_product, mixture_product = _products(module)
+    return attend(
+        _products(module),
+        module,
+        query,
+        key,
+        value,
+        attention_mask,
+        scaling,
+        dropout,
+        softcap=softcap,
+        position_bias=position_bias,
+        s_aux=s_aux,
+    )
+
+
+def attend(
+    products: tuple[Product, Product],
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    *,
+    softcap: float | None = None,
+    position_bias: Tensor | None = None,
+    s_aux: Tensor | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor]:
+    """:func:`attention_forward` with any two functions ``(a, b) -> a @ b``, for q·k and for weights·v."""
+    scores_product, mixture_product = products
     if scaling is None:
         scaling = query.shape[-1] ** -0.5
     scores = grouped(scores_product, query, key.transpose(-2, -1)).float() * scaling
@@ -65,7 +98,7 @@ def attention_forward(
     return mixed.transpose(1, 2).contiguous(), weights
 
 
-def _products(module: nn.Module) -> tuple[Callable[[Tensor, Tensor], Tensor], ...]:
+def _products(module: nn.Module) -> tuple[Product, Product]:
     """The functions that multiply q·k and weights·v in this module: L-Mul's with its settings, or torch's."""
     settings = {**_DEFAULTS, **(getattr(getattr(module, "config", None), "lmul", None) or {})}
     if unknown := sorted(set(settings) - set(_DEFAULTS)):
@@ -76,4 +109,5 @@ def _products(module: nn.Module) -> tuple[Callable[[Tensor, Tensor], Tensor], ..
     if getattr(module, EXACT_MARK, False):
         wanted = ()
     lmul_product = partial(matmul, **{name: settings[name] for name in _ARITHMETIC})
-    return tuple(lmul_product if name in wanted else torch.matmul for name in PRODUCTS)
+    scores, mixture = (lmul_product if name in wanted else torch.matmul for name in PRODUCTS)
+    return scores, mixture
