@@ -8,9 +8,11 @@ import math
 import re
 from dataclasses import dataclass
 
+from .checks import require_number, require_string, require_text, require_tuple
+
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9]*([-.][A-Za-z0-9]+)*")
 _SLUG = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_ARXIV = re.compile(r"\d{4}\.\d{4,5}")
+_ARXIV = re.compile(r"[0-9]{4}\.[0-9]{4,5}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +30,13 @@ class Published:
     note: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("label", "unit", "note"):
+            require_string(f"a published number's {name}", getattr(self, name))
         if self.value is None:
             if not self.note.strip():
                 raise ValueError("a published number without a value needs a note: the sentence that is verified")
             return
-        _require_finite("a published value", self.value)
+        require_number("a published value", self.value)
         if not self.verified:
             raise ValueError(
                 f"an unverified number ({self.value}) must not be stored as a value: give value=None and put the "
@@ -53,16 +57,17 @@ class Judge:
     null: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("low", self.low), ("high", self.high)):
-            if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value):
-                raise ValueError(f"a judge's {name} must be a number, not {value!r}")
-        if self.low > self.high or self.low == math.inf or self.high == -math.inf:
-            raise ValueError(f"a judge's range runs from low to high; [{self.low}, {self.high}] is empty")
         if self.low == -math.inf and self.high == math.inf:
             raise ValueError("a judge without bounds confirms everything: use at_least, at_most or between")
+        if self.low != -math.inf:
+            require_number("a judge's low", self.low)
+        if self.high != math.inf:
+            require_number("a judge's high", self.high)
+        if self.low > self.high:
+            raise ValueError(f"a judge's range runs from low to high; [{self.low}, {self.high}] is empty")
         if self.null is None:
             return
-        _require_finite("a judge's null", self.null)
+        require_number("a judge's null", self.null)
         if self.low < self.null < self.high:
             raise ValueError(
                 f"null={self.null} lies inside the range [{self.low}, {self.high}], so no side of it is the claimed "
@@ -123,12 +128,19 @@ class Claim:
     untestable: str = ""
 
     def __post_init__(self) -> None:
+        require_string("a claim's id", self.id)
         if not _ID.fullmatch(self.id):
             raise ValueError(
                 f"a claim's id is a letter, then letters and digits, like 'C1' or 'C3-dot'; not {self.id!r}"
             )
         for name in ("says", "metric", "setting", "source"):
-            _require_text(f"claim {self.id}", name, getattr(self, name))
+            require_text(f"claim {self.id}: {name}", getattr(self, name))
+        require_tuple(f"claim {self.id}: published", self.published, Published)
+        require_string(f"claim {self.id}: untestable", self.untestable)
+        if self.judge is not None and not isinstance(self.judge, Judge):
+            raise ValueError(
+                f"claim {self.id}: judge is built by at_least, at_most or between; {self.judge!r} is no Judge"
+            )
         if (self.judge is None) != bool(self.untestable.strip()):
             raise ValueError(
                 f"claim {self.id} needs exactly one of judge= (how it is decided) and untestable= (why not)"
@@ -137,7 +149,8 @@ class Claim:
     @property
     def digest(self) -> str:
         """Hex sha256 of what a verdict depends on: the id, the metric and the judge."""
-        bounds = None if self.judge is None else [repr(self.judge.low), repr(self.judge.high), repr(self.judge.null)]
+        judge = self.judge
+        bounds = None if judge is None else [_canonical(bound) for bound in (judge.low, judge.high, judge.null)]
         return hashlib.sha256(json.dumps([self.id, self.metric, bounds]).encode()).hexdigest()
 
 
@@ -154,12 +167,16 @@ class Paper:
     claims: tuple[Claim, ...]
 
     def __post_init__(self) -> None:
+        for name in ("slug", "arxiv"):
+            require_string(f"a paper's {name}", getattr(self, name))
         if not _SLUG.fullmatch(self.slug):
             raise ValueError(f"a slug is lower-case words joined by '_', like 'nl_eye'; not {self.slug!r}")
         if not _ARXIV.fullmatch(self.arxiv):
             raise ValueError(f"{self.slug}: an arXiv id looks like '2410.00907', not {self.arxiv!r}")
         for name in ("title", "field", "gist"):
-            _require_text(self.slug, name, getattr(self, name))
+            require_text(f"{self.slug}: {name}", getattr(self, name))
+        require_tuple(f"{self.slug}: authors", self.authors, str)
+        require_tuple(f"{self.slug}: claims", self.claims, Claim)
         if not self.authors or not all(author.strip() for author in self.authors):
             raise ValueError(f"{self.slug}: name at least one author, and none of them blank")
         if not self.claims:
@@ -186,11 +203,6 @@ class Paper:
         raise KeyError(f"{self.slug} has no claim {claim_id!r}; it has {', '.join(c.id for c in self.claims)}")
 
 
-def _require_finite(what: str, value: float) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"{what} must be a finite number, not {value!r}")
-
-
-def _require_text(owner: str, name: str, value: str) -> None:
-    if not value.strip():
-        raise ValueError(f"{owner}: {name} is blank; say it in a sentence")
+def _canonical(bound: float | None) -> str:
+    """Equal bounds, equal text: 0, 0.0, -0.0 and a NumPy zero are one number to a judge."""
+    return "None" if bound is None else repr(float(bound) + 0.0)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, get_args
+
+from .checks import require_number, require_string, require_text, require_tuple
 
 Interval = Literal["exact", "seeds", "items", "seeds+items"]
 Scale = Literal["same", "smaller", "stand-in"]
@@ -39,11 +40,12 @@ class Measurement:
     figures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        require_text("a measurement's claim", self.claim, "give the id of the claim")
         who = f"measurement of {self.claim}"
-        for name in ("value", "low", "high"):
-            _require_number(who, name, getattr(self, name))
-        if self.baseline is not None:
-            _require_number(who, "baseline", self.baseline)
+        for name in ("value", "low", "high") if self.baseline is None else ("value", "low", "high", "baseline"):
+            require_number(
+                f"{who}: {name}", getattr(self, name), "a claim with no finite number is Untested, with the reason"
+            )
         if not self.low <= self.value <= self.high:
             raise ValueError(f"{who}: the interval [{self.low}, {self.high}] must contain the value {self.value}")
         if self.interval not in get_args(Interval):
@@ -53,14 +55,23 @@ class Measurement:
         if self.interval == "exact" and self.low != self.high:
             raise ValueError(f"{who}: an exact value has low == value == high; name what the interval is over instead")
         fewest = MIN_SEEDS if self.interval.startswith("seeds") else 1
-        if not isinstance(self.n, int) or isinstance(self.n, bool) or self.n < fewest:
+        if not isinstance(self.n, int) or isinstance(self.n, bool):
+            raise ValueError(f"{who}: n must be a Python int, not {type(self.n).__name__} ({self.n!r})")
+        if self.n < fewest:
             raise ValueError(
-                f"{who}: n={self.n!r} is too few for an interval of kind {self.interval!r}; give at least {fewest}"
+                f"{who}: n={self.n} is too few for an interval of kind {self.interval!r}; give at least {fewest}"
             )
-        if not self.setting.strip():
-            raise ValueError(f"{who}: setting is blank; say on what it was measured")
+        require_text(f"{who}: setting", self.setting, "say on what it was measured")
+        require_string(f"{who}: unit", self.unit)
+        require_string(f"{who}: note", self.note)
+        require_tuple(f"{who}: figures", self.figures, str)
+        require_tuple(f"{who}: rows", self.rows, Mapping)
         for row in self.rows:
             _check_row(who, row)
+
+
+_NEEDED = tuple(field.name for field in fields(Measurement) if field.default is MISSING)
+_MORE = {field.name for field in fields(Measurement)} - set(_NEEDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +82,15 @@ class Untested:
     reason: str
 
     def __post_init__(self) -> None:
-        if not self.reason.strip():
-            raise ValueError(f"claim {self.claim} is untested without a reason; say why in a sentence")
+        require_text("an untested result's claim", self.claim, "give the id of the claim")
+        require_text(f"claim {self.claim} is untested; its reason", self.reason, "say why in a sentence")
 
 
 def to_record(result: Measurement | Untested) -> dict[str, Any]:
     """The result as JSON types: the fields of a `Measurement`, or ``{"claim", "untested": reason}``."""
     if isinstance(result, Untested):
         return {"claim": result.claim, "untested": result.reason}
-    record = asdict(result)
+    record: dict[str, Any] = {field.name: getattr(result, field.name) for field in fields(result)}
     record["rows"] = [dict(row) for row in result.rows]
     record["figures"] = list(result.figures)
     return record
@@ -90,29 +101,25 @@ def from_record(record: Mapping[str, Any]) -> Measurement | Untested:
 
     Raises ValueError where a field is missing or does not have its type.
     """
-    try:
-        if "untested" in record:
-            return Untested(claim=record["claim"], reason=record["untested"])
-        known = {field.name: record[field.name] for field in fields(Measurement) if field.name in record}
-        known["rows"] = tuple(dict(row) for row in known.get("rows", ()))
-        known["figures"] = tuple(known.get("figures", ()))
-        return Measurement(**known)
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"not the record of a result: {error}") from error
+    if not isinstance(record, Mapping):
+        raise ValueError(f"the record of a result is an object, not {type(record).__name__}")
+    if "untested" in record:
+        return Untested(claim=_field(record, "claim"), reason=record["untested"])
+    given = {name: _field(record, name) for name in _NEEDED} | {name: record[name] for name in _MORE & record.keys()}
+    for name in ("rows", "figures"):  # JSON has lists where a Measurement has tuples
+        if isinstance(given.get(name), list):
+            given[name] = tuple(given[name])
+    return Measurement(**given)
 
 
-def _require_number(who: str, name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{who}: {name} must be a Python number, not {type(value).__name__} ({value!r})")
-    if not math.isfinite(value):
-        raise ValueError(f"{who}: {name} is {value}; a claim with no finite number is Untested, with the reason")
+def _field(record: Mapping[str, Any], name: str) -> Any:
+    if name not in record:
+        raise ValueError(f"the record of a result lacks {name!r}")
+    return record[name]
 
 
-def _check_row(who: str, row: object) -> None:
-    if not isinstance(row, Mapping):
-        raise ValueError(f"{who}: a row is a mapping from column to value, not {type(row).__name__}")
+def _check_row(who: str, row: Mapping[str, str | float | None]) -> None:
     for column, cell in row.items():
-        if not isinstance(column, str):
-            raise ValueError(f"{who}: a row's columns are named by strings, not {column!r}")
+        require_string(f"{who}: the name of a row's column", column)
         if cell is not None and not isinstance(cell, str):
-            _require_number(who, f"row cell {column!r}", cell)
+            require_number(f"{who}: row cell {column!r}", cell, "None stands for a cell without a number")

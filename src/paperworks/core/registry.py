@@ -45,7 +45,7 @@ def _slugs() -> tuple[str, ...]:
 
 
 def _load(slug: str) -> Paper:
-    found = import_module(f"paperworks.{slug}.paper").PAPER
+    found = getattr(import_module(f"paperworks.{slug}.paper"), "PAPER", None)
     if not isinstance(found, Paper):
         raise TypeError(f"paperworks.{slug}.paper.PAPER must be a paperworks.core.Paper, not {type(found).__name__}")
     if found.slug != slug:
