@@ -28,6 +28,7 @@ _DPIS = (200, 160, 130, 100, 80, 64, 50, 40)
 _TAG = re.compile(r"<[A-Za-z](?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _PLACE = re.compile(r'\b(?:d|x|y|points)="[^"]*"')
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_LETTER = re.compile(r'<tspan x="([\d.-]+)" y="([\d.-]+)" style="([^"]*)">([^<]*)</tspan>')
 _THEME = {
     plots.INK: "currentColor",
     "#000000": "currentColor",
@@ -74,6 +75,7 @@ def svg(figure: Figure, name: str, alt: str) -> str:
     source = re.sub(r"\s*<metadata>.*?</metadata>", "", source, count=1, flags=re.DOTALL)
     source = re.sub(r"\s*<defs>\s*<style[^>]*>[^<]*</style>\s*</defs>", "", source, count=1)  # it would style the page
     source = _TAG.sub(lambda tag: _restyled(tag[0], name), source)
+    source = re.sub(rf"{_LETTER.pattern}(?:\s*{_LETTER.pattern})+", lambda run: _words(run[0]), source)
     label = escape(alt)
     root = (
         f'<svg role="img" aria-label="{label}" fill="currentColor" font-family="system-ui, sans-serif" '
@@ -88,6 +90,27 @@ def _restyled(tag: str, name: str) -> str:
     tag = _PLACE.sub(lambda place: _LONG_NUMBER.sub(_rounded, place[0]), tag)
     is_text = tag.startswith(("<text", "<tspan"))
     return re.sub(r'\bstyle="([^"]*)"', lambda style: f'style="{_declarations(style[1], is_text)}"', tag)
+
+
+def _words(run: str) -> str:
+    """The letters of a line with a formula, which were placed one by one, in reading order and joined to words again.
+
+    So any typeface spaces them well. Formulas on several levels stay as they are.
+    """
+    letters = _LETTER.findall(run)
+    if len({y for _, y, _, _ in letters}) > 1:
+        return run
+    spans: list[list[str]] = []
+    for x, y, style, letter in sorted(letters, key=lambda span: float(span[0])):
+        if spans and style == spans[-1][2] and _is_prose(spans[-1][3]) and _is_prose(letter):
+            spans[-1][3] += letter
+        else:
+            spans.append([x, y, style, letter])
+    return "\n".join(f'<tspan x="{x}" y="{y}" style="{style}">{text}</tspan>' for x, y, style, text in spans)
+
+
+def _is_prose(text: str) -> bool:
+    return all(letter.isalnum() or letter.isspace() for letter in text)
 
 
 def _rounded(number: re.Match[str]) -> str:
