@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +66,14 @@ def _run(job: Job, emit: Emit) -> None:
     if job.seeds is not None:
         sizes = replace(sizes, seeds=job.seeds)
     _start(job, emit, sizes=asdict(sizes), seeds=sizes.seeds)
-    for result in checked(paper, experiment.run(_lab(job, sizes.seeds, emit), sizes)):
+    results = chain(experiment.run(_lab(job, sizes.seeds, emit), sizes), _untestable(paper))
+    for result in checked(paper, results):
         emit({"event": "result", "result": to_record(result)})
+
+
+def _untestable(paper: Paper) -> Iterator[Untested]:
+    """The results of the claims that no experiment can measure: their own reason."""
+    return (Untested(claim=claim.id, reason=claim.untestable) for claim in paper.claims if claim.judge is None)
 
 
 def checked(paper: Paper, results: Iterable[object]) -> Iterator[Measurement | Untested]:

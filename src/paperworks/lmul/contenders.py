@@ -1,0 +1,78 @@
+"""The arithmetics that an experiment holds against each other in attention: L-Mul, and what it wants to replace.
+
+Each is an attention function of transformers: inside :func:`attention_by` a model computes both products of its
+attention in that arithmetic, and the rest as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from paperworks.lab.attention import register
+
+from .attention import attend
+from .matmul import matmul
+from .operands import quantize
+
+__all__ = ["CONTENDERS", "Contender", "attention_by"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """A way to multiply: ``method`` ``"multiply"`` (ordinary), or L-Mul's variant ``"carry"`` or ``"formula"``.
+
+    Operands have ``mantissa_bits`` bits (None: all of float32's), dropped by ``rounding``.
+    """
+
+    name: str
+    says: str
+    method: str
+    mantissa_bits: int | None = None
+    rounding: str = "truncate"
+
+    def product(self, a: Tensor, b: Tensor) -> Tensor:
+        """``a @ b`` [..., M, N] in this arithmetic, sums in float32."""
+        if self.method != "multiply":
+            return matmul(a, b, mantissa_bits=self.mantissa_bits, variant=self.method, rounding=self.rounding)
+        if self.mantissa_bits is None:
+            return torch.matmul(a, b)
+        return torch.matmul(
+            quantize(a, self.mantissa_bits, rounding=self.rounding),
+            quantize(b, self.mantissa_bits, rounding=self.rounding),
+        )
+
+
+def _all() -> Iterator[Contender]:
+    yield Contender(name="float32", says="ordinary, float32", method="multiply")
+    yield Contender(name="bfloat16", says="ordinary, bfloat16", method="multiply", mantissa_bits=7, rounding="nearest")
+    yield Contender(name="e4m3", says="ordinary, e4m3", method="multiply", mantissa_bits=3, rounding="nearest")
+    yield Contender(name="e5m2", says="ordinary, e5m2", method="multiply", mantissa_bits=2, rounding="nearest")
+    for k in (3, 2):
+        yield Contender(name=f"truncated{k}", says=f"ordinary, {k} bits kept", method="multiply", mantissa_bits=k)
+    for variant, says in (("carry", "L-Mul, adder"), ("formula", "L-Mul, formula")):
+        for k in (2, 3, 4, 7, 23):
+            yield Contender(name=f"{variant}{k}", says=f"{says}, k = {k}", method=variant, mantissa_bits=k)
+
+
+CONTENDERS = {contender.name: contender for contender in _all()}
+"""By name; e4m3 and e5m2 have their mantissas (rounded to nearest) and float32's exponents, as L-Mul's operands do."""
+
+
+@contextmanager
+def attention_by(model: PreTrainedModel, contender: Contender) -> Iterator[None]:
+    """Inside the block both products of ``model``'s attention are ``contender``'s."""
+    name = f"lmul_contender_{contender.name}"
+    register(name, partial(attend, (contender.product, contender.product)), mask="eager")
+    before = model.config._attn_implementation
+    model.set_attn_implementation(name)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
