@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from transformers import (
     BertConfig,
+    BloomConfig,
+    BloomForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -241,6 +243,15 @@ def test_a_failed_conversion_leaves_the_model_alone(monkeypatch):
     assert_same(inventory(model), before)
 
 
+def test_attention_that_transformers_cannot_exchange_is_told():
+    model = BloomForCausalLM(BloomConfig(vocab_size=64, hidden_size=32, n_layer=1, n_head=4))
+    before = inventory(model)
+    with pytest.raises(ValueError, match="cannot exchange the attention of this BloomForCausalLM: use targets="):
+        lmul.convert(model, LMulConfig(targets="all"))
+    assert_same(inventory(model), before)
+    lmul.convert(model, LMulConfig(targets="linear"))
+
+
 def test_plain_torch_models_have_linear_layers_only():
     model = mlp()
     with lmul.simulate(model, LMulConfig(targets="all")):
@@ -313,8 +324,10 @@ def test_torch_compile_and_autocast_on_a_small_module():
     model = lmul.convert(mlp(), LMulConfig(targets="linear"))
     x = torch.linspace(-1, 1, 24).reshape(3, 8)
     wanted = output(model)
-    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
     torch.testing.assert_close(compiled(x), wanted)
+    gradients = [torch.autograd.grad(run(x).square().sum(), model[0].weight)[0] for run in (model, compiled)]
+    torch.testing.assert_close(*gradients)
     with torch.autocast("cpu", torch.bfloat16):
         half = model(x)
     assert half.dtype == torch.bfloat16

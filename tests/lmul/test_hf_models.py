@@ -5,11 +5,18 @@ import itertools
 import pytest
 import torch
 from transformers import (
+    AutoModel,
     AutoModelForCausalLM,
+    BartConfig,
+    BertConfig,
+    DeepseekV3Config,
     Gemma2Config,
+    Gemma3TextConfig,
     GPT2Config,
+    GptOssConfig,
     LlamaConfig,
     MistralConfig,
+    T5Config,
     ViTConfig,
     ViTForImageClassification,
 )
@@ -29,16 +36,35 @@ CONFIGS = {
         **SIZES, **HEADS, sliding_window=WINDOW, attn_logit_softcapping=2.0, query_pre_attn_scalar=8
     ),
 }
+OTHERS = {
+    "bert": lambda: BertConfig(**SIZES, num_attention_heads=4),
+    "bart": lambda: BartConfig(
+        **BART, encoder_ffn_dim=48, decoder_ffn_dim=48, encoder_attention_heads=4, decoder_attention_heads=4
+    ),
+    "t5": lambda: T5Config(vocab_size=64, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4),
+    "gpt-oss": lambda: GptOssConfig(
+        **SIZES, **HEADS, sliding_window=WINDOW, num_local_experts=2, num_experts_per_tok=1
+    ),
+    "gemma3": lambda: Gemma3TextConfig(**SIZES, **HEADS, sliding_window=WINDOW),
+    "deepseek-v3": lambda: DeepseekV3Config(**SIZES, **LATENT, **EXPERTS, num_attention_heads=4, num_key_value_heads=4),
+}
+BART = {"vocab_size": 64, "d_model": 32, "encoder_layers": 1, "decoder_layers": 2, "max_position_embeddings": 64}
+LATENT = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 8}
+EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 2, "topk_group": 1, "moe_intermediate_size": 16}
 
 
-def build(name, **settings):
-    """A model with weights large enough for attention to matter, running L-Mul attention."""
-    torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(CONFIGS[name](), attn_implementation="lmul").eval()
+def loud(model):
+    """Matrices scaled up until attention matters to the output."""
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 2:
                 parameter.mul_(8)
+    return model.eval()
+
+
+def build(name, **settings):
+    torch.manual_seed(0)
+    model = loud(AutoModelForCausalLM.from_config(CONFIGS[name](), attn_implementation="lmul"))
     model.config.lmul = settings
     return model
 
@@ -82,6 +108,25 @@ def test_with_ordinary_products_it_is_transformers_eager_attention(family):
     theirs = logits(model, ids, attention_mask=padded)
     assert theirs.std() > 0.1
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6 * float(theirs.abs().max()))
+
+
+@pytest.mark.usefixtures("ordinary_products")
+@pytest.mark.parametrize("name", sorted(OTHERS))
+def test_with_ordinary_products_other_attentions_are_eager_too(name):
+    """Encoders, cross attention, position biases, sinks, heads whose values are wider than their keys' common part."""
+    torch.manual_seed(0)
+    model = loud(AutoModel.from_config(OTHERS[name]()))
+    inputs = {"input_ids": tokens(2, 9), "attention_mask": torch.ones(2, 9, dtype=torch.long)}
+    inputs["attention_mask"][0, :3] = 0
+    if model.config.is_encoder_decoder:
+        inputs["decoder_input_ids"] = tokens(2, 5)
+    outputs = {}
+    for attention in ("eager", "lmul"):
+        model.set_attn_implementation(attention)
+        assert model.config._attn_implementation == attention
+        with torch.no_grad():
+            outputs[attention] = model(**inputs).last_hidden_state
+    torch.testing.assert_close(outputs["lmul"], outputs["eager"], rtol=0, atol=1e-5)
 
 
 @pytest.mark.usefixtures("ordinary_products")
@@ -250,5 +295,25 @@ def test_torch_compile_agrees():
     model = build("llama")
     ids = tokens(1, 6)
     wanted = logits(model, ids)
-    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
     torch.testing.assert_close(logits(compiled, ids), wanted)
+
+
+def test_gradient_checkpointing_changes_no_gradient():
+    model = build("llama").train()
+    ids = tokens(2, 6)
+    gradients = []
+    for turn_on in (False, True):
+        if turn_on:
+            getattr(model, "activation_checkpointing_enable", model.gradient_checkpointing_enable)()
+        model.zero_grad()
+        model(input_ids=ids, labels=ids, use_cache=False).loss.backward()
+        gradients.append(model.model.layers[0].self_attn.k_proj.weight.grad.clone())
+    torch.testing.assert_close(*gradients)
+
+
+def test_loading_with_the_attention_by_name(tmp_path):
+    build("llama", mantissa_bits=2).save_pretrained(tmp_path)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path, attn_implementation="lmul")
+    assert model.config.lmul == {"mantissa_bits": 2}
+    torch.testing.assert_close(logits(model, tokens(1, 5)), logits(build("llama", mantissa_bits=2), tokens(1, 5)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .formats import ROUNDINGS, VARIANTS
 
 if TYPE_CHECKING:
-    from transformers.utils.quantization_config import QuantizationConfigMixin
+    QuantizationConfigMixin = object  # to a type checker, the settings are the plain dataclass below
 else:
     try:
         from transformers.utils.quantization_config import QuantizationConfigMixin

@@ -61,8 +61,8 @@ def convert(model: Model, config: LMulConfig) -> Model:
     in one tensor) and ``skip`` does not name it; and where nothing at all would change.
     """
     apply(model, config, config.covers)
-    if _is_pretrained(model) and getattr(model.config, "quantization_config", None) is None:
-        model.config.quantization_config = config
+    if _is_pretrained(model) and getattr(_config_of(model), "quantization_config", None) is None:
+        _config_of(model).quantization_config = config
         model.__dict__[_UNDO_SAVING] = True
     return model
 
@@ -116,7 +116,7 @@ def undo(model: nn.Module) -> None:
             _undo_config(module)
         module.__dict__.pop(EXACT_MARK, None)
         if module.__dict__.pop(_UNDO_SAVING, False):
-            del module.config.quantization_config
+            del _config_of(module).quantization_config
         quantizer = getattr(module, "hf_quantizer", None)
         if quantizer is not None and isinstance(quantizer.quantization_config, LMulConfig):
             quantizer.remove_quantization_config(module)
@@ -196,29 +196,31 @@ def _convert_attention(model: nn.Module, config: LMulConfig, covers: Covers) -> 
         raise ValueError(f"{type(model).__name__} holds no transformers model: use targets='linear' for its layers")
     importlib.import_module(".hf", __package__)  # registers the name that the configs get now
     for owner in owners:
-        before = _ConfigBefore(owner.config._attn_implementation, getattr(owner.config, "lmul", None))
-        if before.implementation == NAME:
+        held = _config_of(owner)
+        if held._attn_implementation == NAME:
             raise ValueError(f"attention is {NAME!r} already: set another implementation before converting")
-        owner.__dict__[_UNDO_CONFIG] = before
-        owner.config.lmul = config.to_dict()
+        owner.__dict__[_UNDO_CONFIG] = _ConfigBefore(held._attn_implementation, getattr(held, "lmul", None))
+        held.lmul = config.to_dict()
     for name, module in model.named_modules():
         if _is_pretrained(module):
             module.set_attn_implementation(NAME)
-            if module.config._attn_implementation != NAME and covers(name):
-                kind = type(module).__name__
-                raise ValueError(f"transformers cannot exchange the attention of {kind}: use targets='linear'")
+            if _config_of(module)._attn_implementation != NAME and covers(name):
+                raise ValueError(
+                    f"transformers cannot exchange the attention of {_called(name, module)}: "
+                    "use targets='linear', or name it in `skip`"
+                )
         elif hasattr(module, "config") and not covers(name):
             module.__dict__[EXACT_MARK] = True
     return True
 
 
 def _undo_config(owner: nn.Module) -> None:
-    before = owner.__dict__.pop(_UNDO_CONFIG)
-    owner.config._attn_implementation = {"": before.implementation}  # the form that leaves sub-configs alone
+    before, held = owner.__dict__.pop(_UNDO_CONFIG), _config_of(owner)
+    held._attn_implementation = {"": before.implementation}  # the form that leaves sub-configs alone
     if before.settings is None:
-        del owner.config.lmul
+        del held.lmul
     else:
-        owner.config.lmul = before.settings
+        held.lmul = before.settings
 
 
 def _config_owners(model: nn.Module) -> list[nn.Module]:
@@ -229,10 +231,13 @@ def _config_owners(model: nn.Module) -> list[nn.Module]:
 
     owners: dict[int, nn.Module] = {}
     for module in model.modules():
-        held = getattr(module, "config", None)
-        if isinstance(held, PreTrainedConfig):
-            owners.setdefault(id(held), module)
+        if isinstance(_config_of(module), PreTrainedConfig):
+            owners.setdefault(id(_config_of(module)), module)
     return list(owners.values())
+
+
+def _config_of(module: nn.Module) -> Any:
+    return getattr(module, "config", None)
 
 
 def _is_pretrained(module: nn.Module) -> bool:

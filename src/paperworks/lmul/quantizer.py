@@ -11,7 +11,6 @@ import torch
 from transformers import PreTrainedModel
 from transformers.quantizers.base import HfQuantizer
 
-from .config import LMulConfig
 from .convert import convert, revert
 
 __all__ = ["LMulQuantizer"]
@@ -23,10 +22,9 @@ class LMulQuantizer(HfQuantizer):
     It can be saved, trained whole (every parameter is an ordinary one) and compiled.
     """
 
-    quantization_config: LMulConfig
-
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
-        return convert(model, self.quantization_config)
+        settings: Any = self.quantization_config  # an LMulConfig, by the registry
+        return convert(model, settings)
 
     def _dequantize(self, model: PreTrainedModel, dtype: torch.dtype | None = None) -> PreTrainedModel:
         return revert(model)
