@@ -3,6 +3,7 @@ from .config import LMulConfig as LMulConfig
 from .convert import convert as convert
 from .convert import revert as revert
 from .convert import simulate as simulate
+from .cost import cost_model as cost_model
 from .energy import EnergyReport as EnergyReport
 from .energy import energy as energy
 from .error_table import error_table as error_table

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
 
 from .formats import Format
 from .offset import constant
-from .operands import Rounding, check_mantissa_bits, check_variant, generator_of, quantize
+from .operands import (
+    Rounding,
+    bits_of,
+    check_mantissa_bits,
+    check_variant,
+    format_of,
+    generator_of,
+    quantize,
+    rounded,
+    sign_mask,
+    to_float,
+)
 
-__all__ = ["Arithmetic", "arithmetic"]
+__all__ = ["Arithmetic", "arithmetic", "power"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +59,15 @@ class Arithmetic:
         wide = self.fmt.name in ("float64", "float32", "bfloat16")
         return wide and not limited and self.rounding.mode != "stochastic"
 
+    def ready(self, x: torch.Tensor) -> torch.Tensor:
+        """An operand as backends get it, with its k bits: rounded here where that was left to them, of its own type."""
+        if not self.only_drops_bits:
+            return x
+        fmt = format_of(x)
+        bits = bits_of(x, fmt)
+        magnitude = rounded(bits & fmt.magnitude_mask, fmt, self.rounding)
+        return to_float(magnitude | (bits & sign_mask(fmt)), fmt)
+
     def rounded(self, a: torch.Tensor, b: torch.Tensor, seed: int | None) -> tuple[torch.Tensor, torch.Tensor]:
         """Both operands [..., M, K] and [..., K, N] rounded; a ``"row"`` scale is one per row of a, per column of b."""
         r = self.rounding
@@ -57,6 +78,13 @@ class Arithmetic:
         return left, right
 
 
+def power(x: torch.Tensor) -> torch.Tensor:
+    """P(x) = sign(x)·2^floor(log2|x|), an operand without its mantissa: zero for zero and subnormals."""
+    fmt = format_of(x)
+    return to_float(bits_of(x, fmt) & -fmt.smallest_normal, fmt)
+
+
+@lru_cache(maxsize=256)
 def arithmetic(
     fmt: Format,
     mantissa_bits: int | None,

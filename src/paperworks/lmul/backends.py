@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
-from . import elementwise, gemm
+from . import elementwise, gemm, lowrank, table
 from .arithmetic import Arithmetic
 
-__all__ = ["BACKENDS", "Backend", "choose"]
+__all__ = ["BACKENDS", "Backend", "able", "backend"]
 
 Multiply = Callable[[torch.Tensor, torch.Tensor, Arithmetic, torch.Tensor | None], tuple[torch.Tensor, bool]]
 Prepare = Callable[[torch.Tensor, Arithmetic], torch.Tensor | None]
+
+_TERMS = 8  # of "lowrank" without a number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,58 +25,81 @@ class Backend:
     """One way to compute [B, M, K] (x) [B, K, N].
 
     ``multiply`` returns the product and whether it stands: where an operand is infinite or NaN, it may not.
-    ``prepare`` makes a right operand ready once. ``variants`` and ``devices`` say what it can do.
+    ``prepare`` makes a right operand ready once. ``variants``, ``devices`` and ``mantissa_bits`` (the most of them) say
+    what it can do, ``exact`` whether its products are L-Mul's bit for bit.
     """
 
     multiply: Multiply
     prepare: Prepare | None = None
     variants: tuple[str, ...] = ("carry", "formula")
     devices: tuple[str, ...] = ("cpu", "cuda")
+    mantissa_bits: int = 52
+    exact: bool = True
 
 
 def _elementwise(
     a: torch.Tensor, b: torch.Tensor, how: Arithmetic, prepared: torch.Tensor | None
 ) -> tuple[torch.Tensor, bool]:
-    left, right = how.rounded(a, b, None) if how.only_drops_bits else (a, b)
-    return elementwise.multiply(left, right, how), True
+    return elementwise.multiply(how.ready(a), how.ready(b), how), True
 
 
-def _integer(
+def _packed(
     a: torch.Tensor, b: torch.Tensor, how: Arithmetic, prepared: torch.Tensor | None
 ) -> tuple[torch.Tensor, bool]:
-    from .integer import multiply  # numba, and its compiler, only where it is used
+    from .packed import multiply  # numba, and its compiler, only where it is used
 
     return multiply(a, b, how, prepared)
 
 
-def _prepare_integer(b: torch.Tensor, how: Arithmetic) -> torch.Tensor | None:
-    from .integer import prepare
+def _prepare_packed(b: torch.Tensor, how: Arithmetic) -> torch.Tensor | None:
+    from .packed import prepare
 
     return prepare(b, how)
 
 
+def _lowrank(terms: int) -> Backend:
+    return Backend(
+        multiply=partial(lowrank.multiply, terms=terms),
+        prepare=partial(lowrank.prepare, terms=terms),
+        mantissa_bits=lowrank.WIDEST,
+        exact=False,
+    )
+
+
 BACKENDS = {
-    "fused": Backend(multiply=_integer, prepare=_prepare_integer, variants=("formula",), devices=("cpu",)),
+    "integer": Backend(multiply=_packed, prepare=_prepare_packed, variants=("carry",), devices=("cpu",)),
+    "fused": Backend(multiply=_packed, prepare=_prepare_packed, variants=("formula",), devices=("cpu",)),
     "gemm": Backend(multiply=gemm.multiply, prepare=gemm.prepare, variants=("formula",)),
-    "integer": Backend(multiply=_integer, prepare=_prepare_integer, variants=("carry",), devices=("cpu",)),
+    "table": Backend(multiply=table.multiply, prepare=table.prepare, mantissa_bits=table.WIDEST),
+    "lowrank": _lowrank(_TERMS),
     "elementwise": Backend(multiply=_elementwise),
 }
 
 
-def choose(name: str, a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> str:
-    """The backend for these operands: the one named, if it can do it, or the best for ``"auto"``.
+def backend(name: str) -> Backend:
+    """The backend of this name; ``"lowrank:r"`` has r terms. ValueError with the names there are."""
+    if name in BACKENDS:
+        return BACKENDS[name]
+    if match := re.fullmatch(r"lowrank:([1-9]\d{0,3})", name):
+        return _lowrank(int(match[1]))
+    raise ValueError(f"backend must be one of 'auto', {', '.join(map(repr, BACKENDS))}, 'lowrank:r', not {name!r}")
 
-    ValueError, with those that can, where the named one cannot.
-    """
-    able = [
-        other
-        for other, backend in BACKENDS.items()
-        if how.variant in backend.variants and a.device.type in (*backend.devices, "meta")
-    ]
-    if name == "auto":
-        return able[0]
-    if name not in able:
-        raise ValueError(
-            f"backend {name!r} cannot do variant {how.variant!r} on {a.device.type}: choose auto, {', '.join(able)}"
-        )
-    return name
+
+def able(how: Arithmetic, device: str) -> list[str]:
+    """The backends that can do this arithmetic on this device ("meta" does everything, and nothing)."""
+    return [name for name in BACKENDS if _fits(BACKENDS[name], how, device)]
+
+
+def check_able(name: str, how: Arithmetic, device: str) -> None:
+    """ValueError, with those that can, where the named backend cannot do this arithmetic on this device."""
+    chosen = backend(name)
+    if _fits(chosen, how, device):
+        return
+    others = ", ".join(["auto", *able(how, device)])
+    what = f"variant {how.variant!r} with {how.mantissa_bits} mantissa bits on {device}"
+    raise ValueError(f"backend {name!r} cannot do {what}: choose {others}")
+
+
+def _fits(backend: Backend, how: Arithmetic, device: str) -> bool:
+    on_device = device in (*backend.devices, "meta")
+    return how.variant in backend.variants and on_device and how.mantissa_bits <= backend.mantissa_bits

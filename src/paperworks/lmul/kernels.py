@@ -9,15 +9,16 @@ inner loops, the formula a third:
 * *safe*: all of section 2.3 (zeros, underflow, overflow), without a branch.
 * *formula*: the printed equation in two fused multiply-adds, exact, since one factor of each is a power of two.
 
-A left row's chunk of K and a right panel choose between the first two by their smallest and largest magnitudes. Left and
-right operands are *packed* first: rounded to k bits, subnormals and non-finite numbers set to zero (the caller adds the
-effect of the latter), right operands in panels of ``PANEL`` columns.
+A left row's chunk of K and a right panel choose between the first two by their smallest and largest magnitudes.
+Operands are *packed* first: rounded to k bits, subnormals and non-finite numbers set to zero (the caller adds the
+effect of the latter), right operands in panels of columns.
 
 Spelled as intrinsics because LLVM's own vectoriser keeps the accumulators in memory here (a twentieth of the speed).
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numba
@@ -35,7 +36,7 @@ __all__ = ["CHUNK", "multiply", "pack_left", "pack_right", "padded_columns", "pa
 # that keeps accumulators and operands within 16 registers.
 VECTORS = 8
 VECTOR_BYTES = 64 if get_host_cpu_features().get("avx512f") else 32
-CHUNK = 64  # terms of the sum between visits to memory: with PANEL columns 32 KiB of the right operand, a level-1 cache
+CHUNK = 64  # terms between visits to the output: that much of a right panel, 32 KiB, stays in the level-1 cache
 
 _COMPILE: Any = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
 
@@ -60,10 +61,11 @@ def padded_columns(columns: int, itemsize: int) -> int:
     return columns - rest + tail
 
 
+@cache
 def rounding_rule(fmt: Format, mantissa_bits: int, nearest: bool, c: float) -> Any:
     """The numbers that the kernels work with, as an array of the words' integer type, for float32 or float64.
 
-    Operands keep ``mantissa_bits``, rounded to nearest or truncated; ``c`` stands for a·b.
+    Not to be written to. Operands keep ``mantissa_bits``, rounded to nearest or truncated; ``c`` stands for a·b.
     """
     drop = fmt.mantissa_bits - mantissa_bits
     rule = np.zeros(10, np.dtype(f"int{fmt.bits}"))

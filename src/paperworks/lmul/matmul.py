@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from .arithmetic import arithmetic
-from .backends import BACKENDS, choose
+from .backends import backend as named
+from .backends import check_able
+from .cost import choose
 from .operands import check_choice, format_of, like, tensor_of
-from .product import ACCUMULATIONS, GRADS, computable, product
+from .product import ACCUMULATIONS, GRADS, computable, computed, product
 
 __all__ = ["Prepared", "autocast", "matmul", "prepare"]
 
@@ -47,8 +49,10 @@ def matmul(
         mantissa_bits, variant, rounding, offset, exponent_bits, seed: as in :func:`lmul.mul`. ``scale="row"`` is one
             scale for each row of ``a`` and each column of ``b``.
         backend: ``"auto"`` takes what :func:`lmul.cost_model` expects to be fastest, or one of:
-            ``"gemm"`` (formula: one GEMM of twice the length), ``"integer"`` (carry, CPU: the adder in vector
-            instructions), ``"elementwise"`` (any: the slow reference).
+            ``"integer"`` (carry, CPU: the adder in vector instructions), ``"fused"`` (formula, CPU: two fused
+            multiply-adds), ``"gemm"`` (formula: one GEMM of twice the length), ``"table"`` (any variant, k up to 7: one
+            GEMM of 2^k times the length), ``"lowrank"`` or ``"lowrank:r"`` (k up to 10: r = 8 GEMMs; approximate, the
+            only one whose products are not bit-true), ``"elementwise"`` (any: the slow reference).
         accumulate: what the running sum is kept in: ``"fp32"`` (float64 for float64 operands), or ``"bf16"`` or
             ``"fp8_e4m3"`` (saturating at 448), rounded to nearest after every 64 terms.
         grad: ``"ste"``, the ordinary product's gradients dO·B' and A'·dO; ``"lmul"``, the same two products by L-Mul;
@@ -69,13 +73,18 @@ def matmul(
     """
     check_choice("grad", grad, GRADS)
     check_choice("accumulate", accumulate, ACCUMULATIONS)
-    check_choice("backend", backend, ("auto", *BACKENDS))
     ta, tb = _operands(a, b)
     how = arithmetic(format_of(ta), mantissa_bits, variant, rounding, offset, exponent_bits, scale)
     left, right, shape = _batched(ta, tb)
-    name = choose(prepared.backend if prepared else backend, left, right, how)
-    settings = (how.mantissa_bits, variant, rounding, how.c, name, accumulate, grad, exponent_bits or 0, scale or "")
-    result = product(left, right, prepared.operand if prepared else None, *settings, _seed(rounding, seed))
+    name = prepared.backend if prepared else backend
+    if name != "auto":
+        check_able(name, how, left.device.type)
+    ready, seed = prepared.operand if prepared else None, _seed(rounding, seed)
+    if _is_plain(left) and _is_plain(right):
+        result = computed(left, right, ready, how, name, accumulate, seed)
+    else:
+        k, limits = how.mantissa_bits, (exponent_bits or 0, scale or "")
+        result = product(left, right, ready, k, variant, rounding, how.c, name, accumulate, grad, *limits, seed)
     return like(a, result.reshape(shape))
 
 
@@ -97,8 +106,9 @@ def prepare(
     """
     how = arithmetic(format_of(b), mantissa_bits, variant, rounding, offset, exponent_bits, scale)
     right = b.detach()[None]
-    name = choose(backend, right.mT, right, how)
-    maker = BACKENDS[name].prepare
+    name = choose(right.mT, right, how) if backend == "auto" else backend
+    check_able(name, how, right.device.type)
+    maker = named(name).prepare
     if maker is None or rounding == "stochastic" or accumulate != "fp32":
         return None
     if not how.only_drops_bits:
@@ -134,7 +144,7 @@ def _batched(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tens
     right = b[:, None] if b.ndim == 1 else b
     if left.shape[-1] != right.shape[-2]:
         raise RuntimeError(f"shapes {tuple(a.shape)} and {tuple(b.shape)} cannot be multiplied")
-    batch = torch.Size(torch.broadcast_shapes(left.shape[:-2], right.shape[:-2]))  # type: ignore[no-untyped-call]
+    batch = _broadcast(left.shape[:-2], right.shape[:-2])
     ends = (left.shape[-2],) * (a.ndim > 1) + (right.shape[-1],) * (b.ndim > 1)
     if right.shape[:-2].numel() == 1:
         left, right = left.reshape(1, left.shape[:-1].numel(), left.shape[-1]), right.reshape(1, *right.shape[-2:])
@@ -142,6 +152,18 @@ def _batched(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tens
         left = left.expand(*batch, *left.shape[-2:]).reshape(batch.numel(), *left.shape[-2:])
         right = right.expand(*batch, *right.shape[-2:]).reshape(batch.numel(), *right.shape[-2:])
     return left, right, (*batch, *ends)
+
+
+def _broadcast(left: torch.Size, right: torch.Size) -> torch.Size:
+    if left == right or not right:
+        return left
+    return torch.Size(torch.broadcast_shapes(left, right))  # type: ignore[no-untyped-call]
+
+
+def _is_plain(x: torch.Tensor) -> bool:
+    """Whether nobody but the caller watches this product: neither autograd, nor a tracer, nor a tensor subclass."""
+    recorded = x.requires_grad and torch.is_grad_enabled()
+    return type(x) is torch.Tensor and x.device.type != "meta" and not recorded and not torch.compiler.is_compiling()
 
 
 def _seed(rounding: str, seed: int | None) -> int:

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 
 from .arithmetic import Arithmetic, arithmetic
-from .backends import BACKENDS
+from .backends import backend as named
+from .cost import choose
 from .derivative import derivatives
 from .operands import format_of
 
-__all__ = ["ACCUMULATIONS", "GRADS", "computable", "product"]
+__all__ = ["ACCUMULATIONS", "GRADS", "computable", "computed", "product"]
 
 GRADS = ("ste", "lmul", "exact")
 ACCUMULATIONS = ("fp32", "bf16", "fp8_e4m3")
@@ -41,9 +42,23 @@ def product(
 ) -> torch.Tensor:
     """[B, M, K] (x) [B, K, N]; the settings of :func:`matmul` as plain values (0 and "" for None)."""
     how = arithmetic(format_of(a), mantissa_bits, variant, rounding, c, exponent_bits or None, scale or None)
+    return computed(a, b, prepared, how, backend, accumulate, seed)
+
+
+def computed(
+    a: torch.Tensor,
+    b: torch.Tensor,
+    prepared: torch.Tensor | None,
+    how: Arithmetic,
+    backend: str,
+    accumulate: str,
+    seed: int,
+) -> torch.Tensor:
+    """What the operator computes, without the operator: no gradients, no tracing, 30 microseconds less."""
     if not how.only_drops_bits:
         a, b = how.rounded(a, b, seed)
     a, b = computable(a), computable(b)
+    backend = choose(a, b, how) if backend == "auto" else backend
     if 0 in (*a.shape, b.shape[2]):
         result = a.new_zeros(a.shape[0], a.shape[1], b.shape[2])
     elif accumulate == "fp32":
@@ -71,13 +86,13 @@ def _result_dtype(how: Arithmetic) -> torch.dtype:
 def _one_product(
     a: torch.Tensor, b: torch.Tensor, how: Arithmetic, backend: str, prepared: torch.Tensor | None
 ) -> torch.Tensor:
-    multiply = BACKENDS[backend].multiply
+    multiply = named(backend).multiply
     result, sound = multiply(a, b, how, prepared)
     if sound:
         return result
     # Somewhere an operand is infinite or NaN. Zeros, the signs of the finite numbers and the others themselves have the
     # same infinite and NaN sums of products as the operands; all other sums are those of the finite numbers.
-    left, right = how.rounded(a, b, None) if how.only_drops_bits else (a, b)
+    left, right = how.ready(a), how.ready(b)
     special = torch.matmul(_kinds(left), _kinds(right))
     finite, _ = multiply(_finite(left), _finite(right), how, None)
     return torch.where(special.isfinite(), finite, special.to(finite.dtype) + finite)
