@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,7 @@ def resolve(device: str = "auto", preset: str = "smoke") -> str:
     if device == "auto":
         device = _automatic(preset)
     kind, _, index = device.partition(":")
-    if kind not in {"cpu", "cuda", "mps"} or (index and not (kind == "cuda" and index.isdecimal())):
+    if not re.fullmatch(r"cpu|mps|cuda(:[0-9]+)?", device):
         raise UserError(f"there is no device {device!r}; it is auto, cpu, cuda, cuda:N or mps")
     if kind == "cuda" and int(index or 0) >= cuda_count():
         raise UserError(f"device {device} is not here: {_cuda_found()}; use --device cpu, or a machine with one")
