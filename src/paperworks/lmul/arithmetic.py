@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -84,7 +83,6 @@ def power(x: torch.Tensor) -> torch.Tensor:
     return to_float(bits_of(x, fmt) & -fmt.smallest_normal, fmt)
 
 
-@lru_cache(maxsize=256)
 def arithmetic(
     fmt: Format,
     mantissa_bits: int | None,

@@ -39,8 +39,9 @@ class KeptOperand:
         What changes a weight in place counts up its version; a new tensor lies elsewhere. While gradients are recorded
         for the weight it is about to change, and a compiled graph prepares operands itself.
         """
-        trained = weight.requires_grad and torch.is_grad_enabled()
-        if trained or weight.is_inference() or torch.compiler.is_compiling() or weight.device.type == "meta":
+        if torch.compiler.is_compiling() or weight.device.type == "meta":
+            return None
+        if weight.is_inference() or (weight.requires_grad and torch.is_grad_enabled()):
             return None
         operand = autocast(weight.detach())
         of = (weight.data_ptr(), weight._version, weight.shape, weight.stride(), operand.dtype, *arithmetic.items())

@@ -87,7 +87,7 @@ def mul(
 
 def _operands(x: Any, y: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Two tensors of one format, not yet broadcast."""
-    if isinstance(x, np.ndarray | np.generic) and isinstance(y, np.ndarray | np.generic) and x.dtype != y.dtype:
+    if isinstance(x, (np.ndarray, np.generic)) and isinstance(y, (np.ndarray, np.generic)) and x.dtype != y.dtype:
         common = np.result_type(x, y)
         x, y = x.astype(common), y.astype(common)
     tx, ty = tensor_of(x), tensor_of(y)
@@ -107,7 +107,7 @@ def _number_as(number: float, other: torch.Tensor) -> torch.Tensor:
 
 
 def _is_number(x: Any) -> bool:
-    return isinstance(x, float | int) and not isinstance(x, np.generic)
+    return isinstance(x, (float, int)) and not isinstance(x, np.generic)
 
 
 def _result_type(x: Any, y: Any) -> Any:

@@ -167,7 +167,7 @@ def _from_numpy(array: np.ndarray[Any, Any]) -> torch.Tensor:
 
 def like(x: Any, result: torch.Tensor) -> Any:
     """``result`` as what ``x`` was: a tensor, a numpy array (or scalar), or a Python float."""
-    if isinstance(x, np.ndarray | np.generic):
+    if isinstance(x, (np.ndarray, np.generic)):
         words = result.contiguous().view(_WORDS[format_of(result).bits]).numpy()
         array = words.view(x.dtype.newbyteorder("=")).reshape(result.shape)
         return array[()]
