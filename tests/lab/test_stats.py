@@ -267,4 +267,5 @@ def test_every_two_level_and_clustered_estimate_makes_a_measurement(values):
         stats.two_level(values, np.random.default_rng(0), resamples=20),
         stats.clustered(np.ravel(values), np.random.default_rng(0), resamples=20),
     ):
-        Measurement(claim="C1", scale="smaller", setting="made up", **estimate.as_fields())
+        result = Measurement(claim="C1", scale="smaller", setting="made up", **estimate.as_fields())
+        assert result.low <= result.value <= result.high
