@@ -377,3 +377,29 @@ def test_a_model_that_does_not_beat_the_5_gram_is_not_shipped(
     with pytest.raises(RuntimeError, match="does not beat the 5-gram"):
         train_tiny_lm.main(["--work", str(tmp_path / "work"), "--out", str(tmp_path / "out"), "--threads", "1"])
     assert not (tmp_path / "out").exists()
+
+
+def test_the_shipped_model_is_the_one_of_the_recipe_and_beats_the_5_gram() -> None:
+    lm = tiny_lm.trained(Lab("lmul"))
+    record = json.loads((tiny_lm.SHIPPED / tiny_lm.RECORD).read_text())
+    assert lm.folder == tiny_lm.SHIPPED
+    assert lm.recipe == tiny_lm.RECIPES["tiny_lm"]
+    assert (tiny_lm.SHIPPED / "model.safetensors").stat().st_size < 6_000_000
+    for split in ("validation", "test"):
+        model, grams = (record["results"][f"{who} on {split}"] for who in ("model", "5-gram"))
+        assert model["bits_per_byte"] < 0.75 * grams["bits_per_byte"]
+        assert model["accuracy"] > 1.4 * grams["accuracy"]
+        assert model["tokens"] == grams["tokens"]
+
+
+def test_the_shipped_model_does_on_this_interpreter_what_its_record_says() -> None:
+    lm = tiny_lm.trained(Lab("lmul"))
+    recorded = json.loads((tiny_lm.SHIPPED / tiny_lm.RECORD).read_text())["results"]["model on validation"]
+    seen = {path for path, split in lm.corpus.splits().items() if split == "train"}
+    held_out = [file.path for file in lm.corpus.split("validation")]
+    assert len(held_out) >= 15  # of 22, some of which later versions drop
+    assert seen.isdisjoint(held_out)
+    stream = lm.stream("validation")
+    parts = np.concatenate([stream[start : start + 257] for start in range(0, len(stream) - 257, len(stream) // 12)])
+    score = tiny_lm.evaluate(lm.model, parts, lm.sizes)
+    assert score.bits_per_byte == pytest.approx(recorded["bits_per_byte"], abs=0.3)

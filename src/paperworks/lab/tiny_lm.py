@@ -4,9 +4,10 @@ Two sizes stand in `RECIPES`. ``tiny_lm`` (2.8 M parameters, 256 tokens of conte
 at once; ``quick`` (0.8 M) is trained in half a minute on one core on first use, as often as an experiment has seeds.
 
 >>> from paperworks.lab import Lab, tiny_lm
->>> lm = tiny_lm.trained(Lab("lmul"))                                                       # doctest: +SKIP
->>> tiny_lm.evaluate(lm.model, lm.stream("validation")[:5000], lm.sizes).bits_per_byte       # doctest: +SKIP
-1.2
+>>> lm = tiny_lm.trained(Lab("lmul"))
+>>> score = tiny_lm.evaluate(lm.model, lm.stream("validation")[:500], lm.sizes)
+>>> score.bits_per_byte < 1.6
+True
 
 They are ordinary Hugging Face models: the Llama architecture with grouped heads and tied embeddings, built by
 transformers' own `LlamaForCausalLM`, in a folder that ``AutoModelForCausalLM.from_pretrained`` and
@@ -14,6 +15,9 @@ transformers' own `LlamaForCausalLM`, in a folder that ``AutoModelForCausalLM.fr
 can be encoded and comes back as it was. The vocabulary of ``tiny_lm`` is 2048: with tied embeddings that is a seventh
 of the parameters, and a token is 3.2 bytes; 4096 would give 3.6 bytes for twice the embedding, out of the 6 MB that
 weights may take.
+
+On the 22 files of validation (0.43 MB) ``tiny_lm`` has 1.22 bits per byte, an interpolated Kneser-Ney 5-gram over the
+same tokens 1.74 (`paperworks.lab.ngram`); the log of its training is in ``recipe.json`` beside the weights.
 
 Loss is told in bits per byte, which does not depend on the tokens: the negative log likelihood of all tokens in bits,
 over the bytes of text they stand for. A model is judged on `TinyLM.stream`, whose split follows the files it was
@@ -24,7 +28,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -180,7 +185,7 @@ class Score:
 
 @dataclass(frozen=True, kw_only=True)
 class TinyLM:
-    """A trained model with what it was made from: its folder, recipe, tokenizer and the corpus split as in training."""
+    """A trained model with what it was made from; the corpus is split as it was in training."""
 
     model: LlamaForCausalLM
     tokenizer: Tokenizer
@@ -377,9 +382,12 @@ def save(
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.nn.Module.half(model)
-    model.save_pretrained(folder)
-    hugging_face: Any = PreTrainedTokenizerFast
-    hugging_face(
+    with _without_bars():
+        model.save_pretrained(folder)
+    for file in folder.iterdir():
+        file.chmod(0o644)  # safetensors writes for the owner alone; a package is for everyone
+    tokenizer_class: Any = PreTrainedTokenizerFast
+    tokenizer_class(
         tokenizer_object=tokenizer,
         bos_token=SEPARATOR,
         eos_token=SEPARATOR,
@@ -406,7 +414,8 @@ def load(folder: Path) -> TinyLM:
     FileNotFoundError where the folder has no record, ValueError where a file is not the one in the record.
     """
     record = _checked_record(folder)
-    model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+    with _without_bars():
+        model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     model.train(False)
     splits = {path: split for split, paths in record["splits"].items() for path in paths}
     return TinyLM(
@@ -416,6 +425,19 @@ def load(folder: Path) -> TinyLM:
         corpus=standard_library().as_in(splits),
         folder=folder,
     )
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """transformers draws a bar for every file it reads or writes; a file of 5 MB needs none."""
+    bars: Any = transformers.utils.logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def _checked_record(folder: Path) -> dict[str, Any]:
