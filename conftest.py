@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import pytest
 from sybil import Document, Region, Sybil
 from sybil.evaluators.doctest import DocTestEvaluator
 from sybil.parsers.abstract.doctest import DocTestStringParser
@@ -17,7 +18,16 @@ def console_blocks(document: Document) -> Iterable[Region]:
             yield example
 
 
+@pytest.fixture
+def no_traces(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples leave nothing in the user's own folders."""
+    folder = tmp_path_factory.getbasetemp() / "examples"
+    monkeypatch.setenv("PAPERWORKS_HOME", str(folder / "home"))
+    monkeypatch.setenv("PAPERWORKS_CACHE", str(folder / "cache"))
+
+
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), console_blocks],
     patterns=["README.md", "docs/*.md", "docs/**/*.md"],
+    fixtures=["no_traces"],
 ).pytest()
