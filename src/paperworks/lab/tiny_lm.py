@@ -1,8 +1,8 @@
 """Small language models of Python source: what papers about language models are tried out on without a download.
 
 Two sizes stand in `RECIPES`. ``tiny_lm`` (2.8 M parameters, 256 tokens of context) comes with the package and is loaded
-at once. ``quick`` (0.9 M) is trained on first use, in half a minute on one core, as often as an experiment has seeds: to
-compare methods within it, not for its own sake, since it stays behind a 5-gram.
+at once. ``quick`` (0.9 M) is trained on first use, in half a minute on one core, as often as an experiment has seeds:
+to compare methods within it, not for its own sake, since it stays behind a 5-gram.
 
 >>> from paperworks.lab import Lab, tiny_lm
 >>> lm = tiny_lm.trained(Lab("lmul"))
