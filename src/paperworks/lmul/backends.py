@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib.util import find_spec
 
 import torch
+
+from paperworks.core import MissingExtra
 
 from . import elementwise, gemm, lowrank, table
 from .arithmetic import Arithmetic
 
-__all__ = ["BACKENDS", "Backend", "able", "backend"]
+__all__ = ["BACKENDS", "Backend", "able", "backend", "check_able"]
 
 Multiply = Callable[[torch.Tensor, torch.Tensor, Arithmetic, torch.Tensor | None], tuple[torch.Tensor, bool]]
 Prepare = Callable[[torch.Tensor, Arithmetic], torch.Tensor | None]
 
 _TERMS = 8  # of "lowrank" without a number
+_TRITON_DEVICES = ("cuda", "cpu") if os.environ.get("TRITON_INTERPRET") == "1" else ("cuda",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +30,9 @@ class Backend:
     """One way to compute [B, M, K] (x) [B, K, N].
 
     ``multiply`` returns the product and whether it stands: where an operand is infinite or NaN, it may not.
-    ``prepare`` makes a right operand ready once. ``variants``, ``devices`` and ``mantissa_bits`` (the most of them) say
-    what it can do, ``exact`` whether its products are L-Mul's bit for bit.
+    ``prepare`` makes a right operand ready once. ``variants``, ``devices``, ``mantissa_bits`` (the most of them) and
+    ``float64`` say what it can do, ``exact`` whether its products are L-Mul's bit for bit, ``needs`` names a package
+    that the extra ``gpu`` brings.
     """
 
     multiply: Multiply
@@ -35,6 +41,8 @@ class Backend:
     devices: tuple[str, ...] = ("cpu", "cuda")
     mantissa_bits: int = 52
     exact: bool = True
+    float64: bool = True
+    needs: str = ""
 
 
 def _elementwise(
@@ -57,6 +65,22 @@ def _prepare_packed(b: torch.Tensor, how: Arithmetic) -> torch.Tensor | None:
     return prepare(b, how)
 
 
+def _triton(
+    a: torch.Tensor, b: torch.Tensor, how: Arithmetic, prepared: torch.Tensor | None
+) -> tuple[torch.Tensor, bool]:
+    from .gpu import multiply_adder
+
+    return multiply_adder(a, b, how, prepared)
+
+
+def _float8(
+    a: torch.Tensor, b: torch.Tensor, how: Arithmetic, prepared: torch.Tensor | None
+) -> tuple[torch.Tensor, bool]:
+    from .gpu import multiply_float8
+
+    return multiply_float8(a, b, how, prepared)
+
+
 def _lowrank(terms: int) -> Backend:
     return Backend(
         multiply=partial(lowrank.multiply, terms=terms),
@@ -72,6 +96,10 @@ BACKENDS = {
     "gemm": Backend(multiply=gemm.multiply, prepare=gemm.prepare, variants=("formula",)),
     "table": Backend(multiply=table.multiply, prepare=table.prepare, mantissa_bits=table.WIDEST),
     "lowrank": _lowrank(_TERMS),
+    "triton": Backend(multiply=_triton, variants=("carry",), devices=_TRITON_DEVICES, float64=False, needs="triton"),
+    "fp8": Backend(
+        multiply=_float8, variants=("carry",), devices=_TRITON_DEVICES, mantissa_bits=3, float64=False, needs="triton"
+    ),
     "elementwise": Backend(multiply=_elementwise),
 }
 
@@ -87,13 +115,20 @@ def backend(name: str) -> Backend:
 
 def able(how: Arithmetic, device: str) -> list[str]:
     """The backends that can do this arithmetic on this device ("meta" does everything, and nothing)."""
-    return [name for name in BACKENDS if _fits(BACKENDS[name], how, device)]
+    return [n for n, b in BACKENDS.items() if _fits(b, how, device) and (not b.needs or _installed(b.needs))]
+
+
+@cache
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None
 
 
 def check_able(name: str, how: Arithmetic, device: str) -> None:
     """ValueError, with those that can, where the named backend cannot do this arithmetic on this device."""
     chosen = backend(name)
     if _fits(chosen, how, device):
+        if chosen.needs and not _installed(chosen.needs):
+            raise MissingExtra(f"lmul's backend {name!r}", chosen.needs, "gpu")
         return
     others = ", ".join(["auto", *able(how, device)])
     what = f"variant {how.variant!r} with {how.mantissa_bits} mantissa bits on {device}"
@@ -102,4 +137,5 @@ def check_able(name: str, how: Arithmetic, device: str) -> None:
 
 def _fits(backend: Backend, how: Arithmetic, device: str) -> bool:
     on_device = device in (*backend.devices, "meta")
-    return how.variant in backend.variants and on_device and how.mantissa_bits <= backend.mantissa_bits
+    in_type = backend.float64 or how.sum_dtype != torch.float64
+    return how.variant in backend.variants and on_device and in_type and how.mantissa_bits <= backend.mantissa_bits

@@ -28,7 +28,7 @@ from .operands import format_of
 __all__ = ["CostModel", "Rates", "choose", "cost_model"]
 
 _SCHEMA = 1
-_CANDIDATES = ("integer", "fused", "gemm", "table", "triton", "fp8")
+_CANDIDATES = {"cpu": ("integer", "fused", "gemm", "table"), "cuda": ("gemm", "table", "triton", "fp8")}
 _TINY, _THIN, _SQUARE = (16, 16, 16), (8, 512, 512), (320, 320, 320)
 _MEASURED_BITS = 2  # the table's k when it is measured
 _REPEATS = 5
@@ -84,7 +84,7 @@ class CostModel:
 
 def choose(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> str:
     """The backend for a product of [B, M, K] and [B, K, N]; a batch counts as so many more rows."""
-    names = [name for name in able(how, a.device.type) if name in _CANDIDATES]
+    names = [name for name in able(how, a.device.type) if name in _candidates(a.device.type)]
     if len(names) == 1:
         return names[0]
     model = cost_model(a.device.type, a.dtype)
@@ -146,7 +146,7 @@ def _measured(device: str, dtype: torch.dtype) -> dict[str, Rates]:
             format_of(torch.empty(0, dtype=dtype)), _MEASURED_BITS, variant, "truncate", "paper", None, None
         )
         for name in able(how, device):
-            if name in _CANDIDATES and name not in rates:
+            if name in _candidates(device) and name not in rates:
                 rates[name] = _fitted(name, device, dtype, how)
     return rates
 
@@ -176,6 +176,10 @@ def _time(name: str, device: str, dtype: torch.dtype, how: Arithmetic, shape: tu
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
     return min(times[1:])
+
+
+def _candidates(device: str) -> tuple[str, ...]:
+    return _CANDIDATES.get(device, ("gemm", "table"))
 
 
 def _length(backend: str, mantissa_bits: int) -> int:

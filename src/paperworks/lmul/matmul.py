@@ -50,9 +50,10 @@ def matmul(
             scale for each row of ``a`` and each column of ``b``.
         backend: ``"auto"`` takes what :func:`lmul.cost_model` expects to be fastest, or one of:
             ``"integer"`` (carry, CPU: the adder in vector instructions), ``"fused"`` (formula, CPU: two fused
-            multiply-adds), ``"gemm"`` (formula: one GEMM of twice the length), ``"table"`` (any variant, k up to 7: one
-            GEMM of 2^k times the length), ``"lowrank"`` or ``"lowrank:r"`` (k up to 10: r = 8 GEMMs; approximate, the
-            only one whose products are not bit-true), ``"elementwise"`` (any: the slow reference).
+            multiply-adds), ``"gemm"`` (formula: one GEMM of twice the length), ``"table"`` (k up to 7: one GEMM of 2^k
+            times the length), ``"triton"`` (carry, GPU: the adder), ``"fp8"`` (carry, GPU, k up to 3: the table on
+            float8 tensor cores where the operands' range allows), ``"elementwise"`` (the slow reference), and, the
+            only one whose products are not bit-true, ``"lowrank"`` or ``"lowrank:r"`` (k up to 10: r = 8 GEMMs).
         accumulate: what the running sum is kept in: ``"fp32"`` (float64 for float64 operands), or ``"bf16"`` or
             ``"fp8_e4m3"`` (saturating at 448), rounded to nearest after every 64 terms.
         grad: ``"ste"``, the ordinary product's gradients dO·B' and A'·dO; ``"lmul"``, the same two products by L-Mul;
