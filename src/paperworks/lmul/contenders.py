@@ -1,7 +1,7 @@
-"""The arithmetics that an experiment holds against each other in attention: L-Mul, and what it wants to replace.
+"""The arithmetics that an experiment holds against each other: L-Mul, and what it wants to replace.
 
-Each is an attention function of transformers: inside :func:`attention_by` a model computes both products of its
-attention in that arithmetic, and the rest as before.
+Inside :func:`attention_by` a transformers model computes both products of its attention in one of them, and the rest as
+before; inside :func:`everywhere` its linear layers too, which can be trained so.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from paperworks.lab.attention import register
@@ -21,14 +22,15 @@ from .attention import attend
 from .matmul import matmul
 from .operands import quantize
 
-__all__ = ["CONTENDERS", "Contender", "attention_by"]
+__all__ = ["CONTENDERS", "Contender", "attention_by", "everywhere"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
     """A way to multiply: ``method`` ``"multiply"`` (ordinary), or L-Mul's variant ``"carry"`` or ``"formula"``.
 
-    Operands have ``mantissa_bits`` bits (None: all of float32's), dropped by ``rounding``.
+    Operands have ``mantissa_bits`` bits (None: all of float32's), dropped by ``rounding``; L-Mul's running sum is kept
+    in ``accumulate``. Gradients are the ordinary product's.
     """
 
     name: str
@@ -36,17 +38,26 @@ class Contender:
     method: str
     mantissa_bits: int | None = None
     rounding: str = "truncate"
+    accumulate: str = "fp32"
 
     def product(self, a: Tensor, b: Tensor) -> Tensor:
-        """``a @ b`` [..., M, N] in this arithmetic, sums in float32."""
+        """``a @ b`` [..., M, N] in this arithmetic."""
         if self.method != "multiply":
-            return matmul(a, b, mantissa_bits=self.mantissa_bits, variant=self.method, rounding=self.rounding)
+            return matmul(
+                a,
+                b,
+                mantissa_bits=self.mantissa_bits,
+                variant=self.method,
+                rounding=self.rounding,
+                accumulate=self.accumulate,
+            )
         if self.mantissa_bits is None:
             return torch.matmul(a, b)
-        return torch.matmul(
-            quantize(a, self.mantissa_bits, rounding=self.rounding),
-            quantize(b, self.mantissa_bits, rounding=self.rounding),
-        )
+        return torch.matmul(self._rounded(a), self._rounded(b))
+
+    def _rounded(self, x: Tensor) -> Tensor:
+        """``x`` with its mantissa shortened; to gradients the rounding is the identity."""
+        return x + (quantize(x.detach(), self.mantissa_bits, rounding=self.rounding) - x.detach())
 
 
 def _all() -> Iterator[Contender]:
@@ -76,3 +87,27 @@ def attention_by(model: PreTrainedModel, contender: Contender) -> Iterator[None]
         yield
     finally:
         model.set_attn_implementation(before)
+
+
+@contextmanager
+def everywhere(model: PreTrainedModel, contender: Contender) -> Iterator[None]:
+    """Inside the block every linear layer's product and both products of attention are ``contender``'s."""
+    layers = [module for module in model.modules() if type(module) is nn.Linear]
+    for layer in layers:
+        layer.__class__ = _ContenderLinear
+        layer.contender = contender
+    try:
+        with attention_by(model, contender):
+            yield
+    finally:
+        for layer in layers:
+            layer.__class__ = nn.Linear
+            del layer.contender
+
+
+class _ContenderLinear(nn.Linear):
+    contender: Any
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (nn.Linear names it so)
+        product: Tensor = self.contender.product(input, self.weight.T)
+        return product if self.bias is None else product + self.bias

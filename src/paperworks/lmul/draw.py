@@ -11,7 +11,7 @@ from paperworks.lab import plots, stats
 
 from .contenders import Contender
 
-__all__ = ["ERRORS_ALT", "VISION_ALT", "errors", "vision"]
+__all__ = ["ERRORS_ALT", "LANGUAGE_ALT", "VISION_ALT", "errors", "loss_changes"]
 
 ERRORS_ALT = (
     "Root-mean-square relative error of one product by mantissa bits, 1 to 7, uniform operands. L-Mul as the adder "
@@ -19,11 +19,13 @@ ERRORS_ALT = (
     "3 bits; with rounded operands it needs more bits. L-Mul as the printed equation stays above both at every number "
     "of bits."
 )
-VISION_ALT = (
-    "Change of the cross-entropy of vision transformers on digits when both products of attention are done in another "
-    "arithmetic, with 95 % intervals: ordinary multiplication of shortened operands, L-Mul as the adder computes it "
-    "and L-Mul as the printed equation, by mantissa bits."
+_CHANGES_ALT = (
+    "Change of the cross-entropy of {models} when both products of attention are done in another arithmetic, with 95 % "
+    "intervals: ordinary multiplication of shortened operands, L-Mul as the adder computes it and L-Mul as the printed "
+    "equation, by mantissa bits."
 )
+VISION_ALT = _CHANGES_ALT.format(models="vision transformers on digits")
+LANGUAGE_ALT = _CHANGES_ALT.format(models="small language models on Python source")
 
 _LINES = (
     ("carry", "truncate", "L-Mul, adder, truncated"),
@@ -55,7 +57,7 @@ def errors(records: Sequence[Mapping[str, Any]]) -> Figure:
     return fig
 
 
-def vision(changes: Mapping[str, stats.Estimate], contenders: Mapping[str, Contender]) -> Figure:
+def loss_changes(changes: Mapping[str, stats.Estimate], contenders: Mapping[str, Contender]) -> Figure:
     """Change of the loss by arithmetic, with intervals."""
     dots = [
         plots.Dot(
