@@ -227,20 +227,20 @@ class TestRecords:
 
     @given(JSON)
     def test_arbitrary_json_is_a_value_error_or_a_result(self, record: Any) -> None:
-        _read(record)
+        _check_read(record)
 
     @given(st.dictionaries(st.sampled_from((*FIELDS, "untested")), JSON))
     def test_arbitrary_fields_are_a_value_error_or_a_result(self, record: dict[str, Any]) -> None:
-        _read(record)
+        _check_read(record)
 
     @given(measurements(), st.sampled_from(FIELDS), JSON)
     def test_one_field_gone_wrong_is_a_value_error_or_a_result(
         self, result: Measurement, name: str, wrong: Any
     ) -> None:
-        _read(to_record(result) | {name: wrong})
+        _check_read(to_record(result) | {name: wrong})
 
 
-def _read(record: Any) -> None:
+def _check_read(record: Any) -> None:
     """Either a ValueError, or a result that goes through JSON whole: no other exception, and nothing between them."""
     try:
         result = from_record(record)
