@@ -352,7 +352,7 @@ def _tuned(lab: Lab, sizes: Sizes) -> Measurement | Untested:
         **stats.ratio(falls["carry3"], falls["e4m3"]).as_fields(),
         scale="smaller",
         setting=(
-            f"the shipped model of 2.8 million parameters, {sizes.tuning_steps} steps of 8 x 256 tokens of Python's "
+            f"the shipped model of 2.8 million parameters, {sizes.tuning_steps} steps of 4 x 256 tokens of Python's "
             "documentation, held-out topics; gradients of the ordinary product"
         ),
         baseline=1.0,

@@ -25,7 +25,7 @@ TUNED_WITH = {
 }
 """The arithmetics of fine-tuning; L-Mul's sums are rounded to e4m3, as the paper has it."""
 
-_BATCH = 8
+_BATCH = 4
 _LEARNING_RATE = 5e-4
 _HELD_OUT_SHARE = 0.2
 
