@@ -30,7 +30,7 @@ def multiply(
 
 def prepare(b: torch.Tensor, how: Arithmetic) -> torch.Tensor | None:
     """[P(B) ; B + (c-1)·P(B)], [B, 2K, N], to keep for many products; None where numbers are not finite."""
-    right, sound = _right(b, how)
+    right, sound = _right(b, how, keep=True)
     return right if sound else None
 
 
@@ -41,12 +41,12 @@ def _left(a: torch.Tensor, how: Arithmetic) -> tuple[torch.Tensor, bool]:
     return torch.cat([x, power(x)], dim=2), bool(x.isfinite().all())
 
 
-def _right(b: torch.Tensor, how: Arithmetic) -> tuple[torch.Tensor, bool]:
+def _right(b: torch.Tensor, how: Arithmetic, keep: bool = False) -> tuple[torch.Tensor, bool]:
     if how.only_drops_bits and split.fits(b):
         if b.mT.is_contiguous() and not b.is_contiguous():
-            halves, sound = split.halves(b.mT, how, right=True)
+            halves, sound = split.halves(b.mT, how, right=True, keep=keep)
             return halves.mT, sound
-        halves, sound = split.halves(b.contiguous().flatten(1)[:, None], how, right=True)
+        halves, sound = split.halves(b.contiguous().flatten(1)[:, None], how, right=True, keep=keep)
         return halves.view(b.shape[0], 2 * b.shape[1], b.shape[2]), sound
     y = how.ready(b)
     p = power(y)

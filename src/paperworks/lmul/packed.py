@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 
 from . import kernels
 from .arithmetic import Arithmetic
 from .formats import FORMATS
+from .scratch import aligned, scratch
 from .threads import over_rows
 
 __all__ = ["multiply", "prepare"]
@@ -28,26 +28,26 @@ def multiply(
         return product.mT, sound
     rule = _rule(how)
     if prepared is None:
-        prepared, sound_right = _packed(b, how)
+        prepared, sound_right = _packed(b, how, keep=False)
     else:
         sound_right = True
     right, right_facts = _unpacked(prepared, b, how)
     left, left_facts, sound_left = _left(a, how, rule)
     padded = kernels.padded_columns(columns, how.sum_dtype.itemsize)
     formula = how.variant == "formula"
-    out = np.zeros((left.shape[0], padded), np.dtype(f"float{8 * how.sum_dtype.itemsize}"))
+    product = torch.zeros(left.shape[0], padded, dtype=how.sum_dtype)
+    out = product.numpy()
     over_rows(
         left.shape[0],
         left.size * columns,
         lambda first, last: kernels.multiply(left, left_facts, right, right_facts, out, rule, formula, first, last),
     )
-    product = torch.from_numpy(out).view(a.shape[0], rows, padded)[:, :, :columns]
-    return product, sound_left and sound_right
+    return product.view(a.shape[0], rows, padded)[:, :, :columns], sound_left and sound_right
 
 
 def prepare(b: torch.Tensor, how: Arithmetic) -> torch.Tensor | None:
     """The right operand [B, K, N] packed once for many products; None where it holds numbers that are not finite."""
-    packed, sound = _packed(b, how)
+    packed, sound = _packed(b, how, keep=True)
     return packed if sound else None
 
 
@@ -66,14 +66,15 @@ def _words(x: torch.Tensor, how: Arithmetic) -> Any:
 def _left(a: torch.Tensor, how: Arithmetic, rule: Any) -> tuple[Any, Any, bool]:
     words = _words(a, how)
     words = words.reshape(words.shape[0] * words.shape[1], words.shape[2])
-    packed = np.empty_like(words)
-    facts = np.empty((len(words), _chunks(a.shape[2]), 4), words.dtype)
+    packed = scratch("left", words.shape, words.dtype)
+    facts = scratch("facts", (len(words), _chunks(a.shape[2]), 4), words.dtype)
     return packed, facts, kernels.pack_left(words, rule, packed, facts)
 
 
-def _packed(b: torch.Tensor, how: Arithmetic) -> tuple[torch.Tensor, bool]:
+def _packed(b: torch.Tensor, how: Arithmetic, keep: bool) -> tuple[torch.Tensor, bool]:
     words = _words(b, how)
-    store = np.empty(sum(_sizes(b, how)), words.dtype)
+    shape = (sum(_sizes(b, how)),)
+    store = aligned(shape, words.dtype) if keep else scratch("right", shape, words.dtype)
     panels, facts = _parts(store, b, how)
     sound = kernels.pack_right(words, _rule(how), panels, facts)
     return torch.from_numpy(store), sound

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numba
-import numpy as np
 import torch
 
 from .arithmetic import Arithmetic
 from .formats import FORMATS
 from .kernels import DROP, HALF, INFINITY, MASK, ODD, ONE, SIZE, rounding_rule
+from .scratch import aligned, scratch
 
 __all__ = ["fits", "halves"]
 
@@ -25,28 +25,30 @@ def fits(x: torch.Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype in _WORDS
 
 
-def halves(x: torch.Tensor, how: Arithmetic, *, right: bool) -> tuple[torch.Tensor, bool]:
+def halves(x: torch.Tensor, how: Arithmetic, *, right: bool, keep: bool = False) -> tuple[torch.Tensor, bool]:
     """Each row of ``x`` [B, R, L] beside its P, [B, R, 2L]: [x | P(x)], or [P(x) | x + (c-1)·P(x)] for ``right``.
 
-    And whether all numbers were finite; where not, those that are not may be anything.
+    And whether all numbers were finite; where not, those that are not may be anything. Unless it is to be kept
+    (``keep``), the result lies in memory that the next call for the same side takes again.
     """
     name = "float64" if x.dtype == torch.float64 else "float32"  # bfloat16 is worked on as the upper half of float32
     rule = rounding_rule(FORMATS[name], how.mantissa_bits, how.rounding.mode == "nearest", how.c)
     words = x.detach().view(_WORDS[x.dtype]).flatten(0, 1)
-    out = torch.empty(words.shape[0], 2 * words.shape[1], dtype=words.dtype)
-    scratch = np.empty((2, _RUN), rule.dtype)
-    numbers = scratch.view(name)
+    shape, kind = (words.shape[0], 2 * words.shape[1]), words.numpy().dtype
+    out = aligned(shape, kind) if keep else scratch("right" if right else "left", shape, kind)
+    run_of_words = scratch("run", (2, _RUN), rule.dtype)
+    numbers = run_of_words.view(name)
     run = _split_upper if x.dtype == torch.bfloat16 else _split
-    sound = run(words.numpy(), rule, out.numpy(), scratch, numbers, numbers.dtype.type(how.c - 1), right)
-    return out.view(x.dtype).view(*x.shape[:2], -1), bool(sound)
+    sound = run(words.numpy(), rule, out, run_of_words, numbers, numbers.dtype.type(how.c - 1), right)
+    return torch.from_numpy(out).view(x.dtype).view(*x.shape[:2], -1), bool(sound)
 
 
 @numba.njit(inline="always", **_COMPILE)
-def _halve(words: Any, rule: Any, out: Any, scratch: Any, numbers: Any, scale: Any, right: bool, shift: int) -> bool:
+def _halve(words: Any, rule: Any, out: Any, buffer: Any, numbers: Any, scale: Any, right: bool, shift: int) -> bool:
     """``shift`` and ``right`` are constants where this is called, which is what makes the loops vector loops."""
     half, odd, drop, mask = rule[HALF], rule[ODD], rule[DROP], rule[MASK]
     one, infinity, size = rule[ONE], rule[INFINITY], rule[SIZE]
-    kept, power = scratch[0], scratch[1]
+    kept, power = buffer[0], buffer[1]
     kept_number, power_number = numbers[0], numbers[1]
     length = words.shape[1]
     largest = infinity * 0
@@ -77,14 +79,14 @@ def _halve(words: Any, rule: Any, out: Any, scratch: Any, numbers: Any, scale: A
 
 
 @numba.njit(cache=True, **_COMPILE)
-def _split(words: Any, rule: Any, out: Any, scratch: Any, numbers: Any, scale: Any, right: bool) -> bool:
+def _split(words: Any, rule: Any, out: Any, buffer: Any, numbers: Any, scale: Any, right: bool) -> bool:
     if right:
-        return _halve(words, rule, out, scratch, numbers, scale, True, 0)
-    return _halve(words, rule, out, scratch, numbers, scale, False, 0)
+        return _halve(words, rule, out, buffer, numbers, scale, True, 0)
+    return _halve(words, rule, out, buffer, numbers, scale, False, 0)
 
 
 @numba.njit(cache=True, **_COMPILE)
-def _split_upper(words: Any, rule: Any, out: Any, scratch: Any, numbers: Any, scale: Any, right: bool) -> bool:
+def _split_upper(words: Any, rule: Any, out: Any, buffer: Any, numbers: Any, scale: Any, right: bool) -> bool:
     if right:
-        return _halve(words, rule, out, scratch, numbers, scale, True, 16)
-    return _halve(words, rule, out, scratch, numbers, scale, False, 16)
+        return _halve(words, rule, out, buffer, numbers, scale, True, 16)
+    return _halve(words, rule, out, buffer, numbers, scale, False, 16)

@@ -1,7 +1,7 @@
 """Matrix products by the adder on a GPU, in Triton. Without ``triton`` (the extra ``gpu``) this cannot be imported.
 
-``adder``: integer additions on the general cores, any k. ``one_hot``: the table of mantissa products (``table.py``) as a
-product of float8 words on the tensor cores, for k up to 3; the left operand's one-hot rows are made in registers.
+``adder``: integer additions on the general cores, any k. ``one_hot``: the table of mantissa products (``table.py``) as
+a product of float8 words on the tensor cores, for k up to 3; the left operand's one-hot rows are made in registers.
 """
 
 from __future__ import annotations

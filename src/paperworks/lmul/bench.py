@@ -1,0 +1,102 @@
+"""L-Mul's matrix products beside torch's own, and beside the broadcasting that simulations of it usually are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from paperworks.lab import Lab
+from paperworks.lab.timing import BenchRow
+
+from .formats import FORMATS
+from .matmul import matmul
+
+__all__ = ["bench", "broadcast_emulation"]
+
+FORMULA_TARGET, CARRY_TARGET, CARRY_GPU_TARGET = 2.2, 12.0, 5.0  # times torch's GEMM of the same type
+EMULATION_TARGET = 1 / 20
+GEMM, EMULATION = "torch GEMM", "broadcast emulation"
+
+_REPEATS = 9
+_CPU_CASES = (("float32", (256, 512, 1024)), ("bfloat16", (512, 1024)))
+_EMULATED = (64, 128, 256)
+_GPU_SIZES = (2048, 4096)
+
+
+def bench(lab: Lab) -> Iterator[BenchRow]:
+    """A row a case: ours, the peer, their ratio with its interval, the limit of this machine, the ratio wanted.
+
+    The limit is that of additions: as many a second as torch's fastest product of that type in this run did
+    multiply-adds (the formula needs two, the table 2^k).
+    """
+    if lab.device.startswith("cuda"):
+        yield from _on_gpu(lab)
+        return
+    for dtype, sizes in _CPU_CASES:
+        rows = [_beside_gemm(lab, dtype, size, variant, None) for size in sizes for variant in ("formula", "carry")]
+        yield from _with_limits(rows, sizes, {"formula": 2, "carry": 1})
+    for size in _EMULATED:
+        yield from _beside_emulation(lab, size)
+
+
+def broadcast_emulation(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """[M, K] and [K, N] float32, by the adder, with every product in memory at once: what public simulations do."""
+    offset = FORMATS["float32"].offset(2.0**-4)
+    x, y = a.view(torch.int32)[:, :, None], b.view(torch.int32)[None]
+    size_x, size_y = x & 0x7FFFFFFF, y & 0x7FFFFFFF
+    value = (size_x - offset) + size_y
+    present = (size_x >= 0x00800000) & (size_y >= 0x00800000) & (value >= 0x00800000)
+    words = torch.where(present, value | ((x ^ y) & -0x80000000), 0)
+    return words.view(torch.float32).sum(1)
+
+
+def _operands(dtype: str, size: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(size)
+    kind = getattr(torch, dtype)
+    a, b = (torch.randn(size, size, generator=generator).to(device, kind) for _ in range(2))
+    return a, b
+
+
+def _beside_gemm(lab: Lab, dtype: str, size: int, variant: str, k: int | None) -> BenchRow:
+    a, b = _operands(dtype, size, lab.device)
+    ours = partial(matmul, a, b, variant=variant, mantissa_bits=k)
+    timed = lab.compare(ours, {GEMM: partial(torch.matmul, a, b)}, _REPEATS)
+    wanted = _target(lab.device, size, variant, k)
+    bits = FORMATS[dtype].mantissa_bits if k is None else k
+    case = f"{variant}, k = {bits}, {dtype}, {size} cubed"
+    (row,) = timed.rows(case, targets={} if wanted is None else {GEMM: wanted})
+    return row
+
+
+def _target(device: str, size: int, variant: str, k: int | None) -> float | None:
+    if variant == "formula":
+        return FORMULA_TARGET if size >= 512 else None
+    if device.startswith("cuda"):
+        return CARRY_GPU_TARGET if k is not None and k <= 3 else None
+    return CARRY_TARGET
+
+
+def _with_limits(rows: list[BenchRow], sizes: tuple[int, ...], steps: dict[str, int]) -> Iterator[BenchRow]:
+    """The rows of one type, with the time that their additions take at the best rate any product of them reached."""
+    work = {f"{size} cubed": size**3 for size in sizes}
+    fastest = max(work[row.case.rpartition(", ")[2]] / row.peer_s for row in rows)
+    for row in rows:
+        products = work[row.case.rpartition(", ")[2]]
+        yield replace(row, limit_s=steps[row.case.partition(",")[0]] * products / fastest)
+
+
+def _beside_emulation(lab: Lab, size: int) -> Iterator[BenchRow]:
+    a, b = _operands("float32", size, lab.device)
+    timed = lab.compare(partial(matmul, a, b), {EMULATION: partial(broadcast_emulation, a, b)}, _REPEATS)
+    yield from timed.rows(f"carry, k = 23, float32, {size} cubed", targets={EMULATION: EMULATION_TARGET})
+
+
+def _on_gpu(lab: Lab) -> Iterator[BenchRow]:
+    rows = []
+    for size in _GPU_SIZES:
+        rows.append(_beside_gemm(lab, "bfloat16", size, "formula", None))
+        rows += [_beside_gemm(lab, "bfloat16", size, "carry", k) for k in (2, 3, 4, None)]
+    yield from _with_limits(rows, _GPU_SIZES, {"formula": 2, "carry": 1})
