@@ -115,7 +115,13 @@ def backend(name: str) -> Backend:
 
 def able(how: Arithmetic, device: str) -> list[str]:
     """The backends that can do this arithmetic on this device ("meta" does everything, and nothing)."""
-    return [n for n, b in BACKENDS.items() if _fits(b, how, device) and (not b.needs or _installed(b.needs))]
+    return list(_able(how.variant, how.mantissa_bits, how.sum_dtype == torch.float64, device))
+
+
+@cache
+def _able(variant: str, mantissa_bits: int, float64: bool, device: str) -> tuple[str, ...]:
+    fitting = (name for name, backend in BACKENDS.items() if _fits(backend, variant, mantissa_bits, float64, device))
+    return tuple(name for name in fitting if not BACKENDS[name].needs or _installed(BACKENDS[name].needs))
 
 
 @cache
@@ -126,7 +132,7 @@ def _installed(package: str) -> bool:
 def check_able(name: str, how: Arithmetic, device: str) -> None:
     """ValueError, with those that can, where the named backend cannot do this arithmetic on this device."""
     chosen = backend(name)
-    if _fits(chosen, how, device):
+    if _fits(chosen, how.variant, how.mantissa_bits, how.sum_dtype == torch.float64, device):
         if chosen.needs and not _installed(chosen.needs):
             raise MissingExtra(f"lmul's backend {name!r}", chosen.needs, "gpu")
         return
@@ -135,7 +141,7 @@ def check_able(name: str, how: Arithmetic, device: str) -> None:
     raise ValueError(f"backend {name!r} cannot do {what}: choose {others}")
 
 
-def _fits(backend: Backend, how: Arithmetic, device: str) -> bool:
+def _fits(backend: Backend, variant: str, mantissa_bits: int, float64: bool, device: str) -> bool:
     on_device = device in (*backend.devices, "meta")
-    in_type = backend.float64 or how.sum_dtype != torch.float64
-    return how.variant in backend.variants and on_device and in_type and how.mantissa_bits <= backend.mantissa_bits
+    in_type = backend.float64 or not float64
+    return variant in backend.variants and on_device and in_type and mantissa_bits <= backend.mantissa_bits

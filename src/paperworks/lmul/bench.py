@@ -29,15 +29,16 @@ _GPU_SIZES = (2048, 4096)
 def bench(lab: Lab) -> Iterator[BenchRow]:
     """A row a case: ours, the peer, their ratio with its interval, the limit of this machine, the ratio wanted.
 
-    The limit is that of additions: as many a second as torch's fastest product of that type in this run did
-    multiply-adds (the formula needs two, the table 2^k).
+    The limit is what the products take at the rate of the kernel's inner loop on operands in the level-1 cache, or,
+    where the formula is a GEMM of twice the length, at half the rate of torch's fastest GEMM in this run.
     """
     if lab.device.startswith("cuda"):
         yield from _on_gpu(lab)
         return
+    rates = {variant: _products_a_second(lab, variant) for variant in ("formula", "carry")}
     for dtype, sizes in _CPU_CASES:
         rows = [_beside_gemm(lab, dtype, size, variant, None) for size in sizes for variant in ("formula", "carry")]
-        yield from _with_limits(rows, sizes, {"formula": 2, "carry": 1})
+        yield from _with_limits(rows, dtype, sizes, rates)
     for size in _EMULATED:
         yield from _beside_emulation(lab, size)
 
@@ -79,13 +80,36 @@ def _target(device: str, size: int, variant: str, k: int | None) -> float | None
     return CARRY_TARGET
 
 
-def _with_limits(rows: list[BenchRow], sizes: tuple[int, ...], steps: dict[str, int]) -> Iterator[BenchRow]:
-    """The rows of one type, with the time that their additions take at the best rate any product of them reached."""
+def _with_limits(rows: list[BenchRow], dtype: str, sizes: tuple[int, ...], rates: dict[str, float]) -> list[BenchRow]:
+    """The rows of one type with the time that their products take at the best rate this machine has for them."""
     work = {f"{size} cubed": size**3 for size in sizes}
-    fastest = max(work[row.case.rpartition(", ")[2]] / row.peer_s for row in rows)
-    for row in rows:
-        products = work[row.case.rpartition(", ")[2]]
-        yield replace(row, limit_s=steps[row.case.partition(",")[0]] * products / fastest)
+    rows_work = [work[row.case.rpartition(", ")[2]] for row in rows]
+    fastest = max(products / row.peer_s for products, row in zip(rows_work, rows, strict=True))
+    doubled = {} if dtype == "float32" and rates else {"formula": fastest / 2}  # a GEMM of twice the length
+    best = {**rates, **doubled}
+    return [
+        replace(row, limit_s=products / best[variant]) if (variant := row.case.partition(",")[0]) in best else row
+        for row, products in zip(rows, rows_work, strict=True)
+    ]
+
+
+def _products_a_second(lab: Lab, variant: str) -> float:
+    """Of the kernel's inner loop with both operands in the level-1 cache: nothing but its additions."""
+    from . import kernels
+    from .scratch import aligned
+
+    rows, terms, width = 256, kernels.CHUNK, kernels.panel_width(4)
+    rule = kernels.rounding_rule(FORMATS["float32"], 23, False, 2.0**-4)
+    left, left_facts = aligned((rows, terms), "int32"), aligned((rows, 1, 4), "int32")
+    right, right_facts = aligned((1, 1, terms, width), "int32"), aligned((1, 1, 1, 4), "int32")
+    kernels.pack_left(torch.ones(rows, terms).view(torch.int32).numpy(), rule, left, left_facts)
+    kernels.pack_right(torch.ones(1, terms, width).view(torch.int32).numpy(), rule, right, right_facts)
+    out = torch.zeros(rows, width).numpy()
+    operands = (left, left_facts, right, right_facts, out, rule, variant == "formula", 0, rows)
+    timed = lab.compare(
+        partial(kernels.multiply, *operands), {"itself": partial(kernels.multiply, *operands)}, _REPEATS
+    )
+    return rows * terms * width / min(timed.ours_s, timed.peers["itself"].seconds)
 
 
 def _beside_emulation(lab: Lab, size: int) -> Iterator[BenchRow]:
@@ -99,4 +123,4 @@ def _on_gpu(lab: Lab) -> Iterator[BenchRow]:
     for size in _GPU_SIZES:
         rows.append(_beside_gemm(lab, "bfloat16", size, "formula", None))
         rows += [_beside_gemm(lab, "bfloat16", size, "carry", k) for k in (2, 3, 4, None)]
-    yield from _with_limits(rows, _GPU_SIZES, {"formula": 2, "carry": 1})
+    yield from _with_limits(rows, "bfloat16", _GPU_SIZES, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -15,6 +16,9 @@ from .operands import check_choice, format_of, like, tensor_of
 from .product import ACCUMULATIONS, GRADS, computable, computed, product
 
 __all__ = ["Prepared", "autocast", "matmul", "prepare"]
+
+
+_arithmetic = lru_cache(maxsize=256)(arithmetic)  # which torch.compile would trace, with a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,8 @@ def matmul(
     check_choice("grad", grad, GRADS)
     check_choice("accumulate", accumulate, ACCUMULATIONS)
     ta, tb = _operands(a, b)
-    how = arithmetic(format_of(ta), mantissa_bits, variant, rounding, offset, exponent_bits, scale)
+    resolve = arithmetic if torch.compiler.is_compiling() else _arithmetic
+    how = resolve(format_of(ta), mantissa_bits, variant, rounding, offset, exponent_bits, scale)
     left, right, shape = _batched(ta, tb)
     name = prepared.backend if prepared else backend
     if name != "auto":
@@ -132,7 +137,7 @@ def _operands(a: Any, b: Any) -> tuple[torch.Tensor, torch.Tensor]:
 def autocast(x: torch.Tensor) -> torch.Tensor:
     """``x`` in autocast's type where that is on; as in torch, float64 stays."""
     kind = x.device.type
-    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind) or x.dtype == torch.float64:
+    if kind == "meta" or not torch.is_autocast_enabled(kind) or x.dtype == torch.float64:
         return x
     return x.to(torch.get_autocast_dtype(kind))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import numpy as np
 import torch
 
 from .arithmetic import Arithmetic
@@ -89,4 +90,24 @@ def _split(words: Any, rule: Any, out: Any, buffer: Any, numbers: Any, scale: An
 def _split_upper(words: Any, rule: Any, out: Any, buffer: Any, numbers: Any, scale: Any, right: bool) -> bool:
     if right:
         return _halve(words, rule, out, buffer, numbers, scale, True, 16)
-    return _halve(words, rule, out, buffer, numbers, scale, False, 16)
+    if rule[HALF] or rule[ODD]:
+        return _halve(words, rule, out, buffer, numbers, scale, False, 16)
+    return _cut(words, np.int16(rule[MASK] >> 16), out)
+
+
+@numba.njit(inline="always", **_COMPILE)
+def _cut(words: Any, mask: Any, out: Any) -> bool:
+    """The left half without rounding, on bfloat16's own words: twice as many to a vector as in float32."""
+    exponents, signed = np.int16(0x7F80), np.int16(-0x80)
+    length = words.shape[1]
+    largest = np.int16(0)
+    for row in range(words.shape[0]):
+        first, second = out[row, :length], out[row, length:]
+        for i in range(length):
+            word = words[row, i]
+            exponent = np.int16(word & exponents)
+            largest = max(largest, exponent)
+            kept = np.int16(word & mask) if exponent != 0 else np.int16(0)
+            first[i] = kept
+            second[i] = np.int16(kept & signed)
+    return largest < exponents
