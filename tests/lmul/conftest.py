@@ -16,7 +16,7 @@ def _one_thread():
 
 @pytest.fixture
 def agree():
-    """Whether a product equals the elementwise reference but for the order of its sum of |products|."""
+    """A check that a product equals the elementwise reference but for the order of its sum of |products|."""
 
     def check(a, b, result, rtol=1e-6, **settings):
         options = {**settings, "backend": "elementwise"}
@@ -27,5 +27,6 @@ def agree():
         rounding = torch.finfo(plain.dtype).eps
         unequal = (result.double() - plain.double()).abs() > (rtol + rounding) * size
         assert not unequal.any(), (result[unequal][:5], plain[unequal][:5])
+        return True
 
     return check

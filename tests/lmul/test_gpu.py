@@ -22,7 +22,7 @@ def normal(*shape, seed=0):
 def test_the_adder_kernel_agrees_with_the_reference(shape, k, agree):
     *batch, rows, terms, columns = shape if len(shape) == 4 else (1, *shape)
     a, b = normal(*batch, rows, terms), normal(*batch, terms, columns, seed=1)
-    agree(a, b, lmul.matmul(a, b, mantissa_bits=k, backend="triton"), mantissa_bits=k)
+    assert agree(a, b, lmul.matmul(a, b, mantissa_bits=k, backend="triton"), mantissa_bits=k)
 
 
 def test_the_adder_kernel_at_the_ends_of_the_range():
@@ -51,7 +51,7 @@ def test_float8_tensor_cores_are_exact_where_the_range_allows(k, agree, monkeypa
     a[0, 3], b[1, :, 2] = 0.0, 0.0
     b = b.sign() * b.abs().clamp(2.0**-9, 3.0)
     a[:, 1], b[:, :, 1] = a[:, 1] * 2.0**40, b[:, :, 1] * 2.0**-50  # rows and columns have scales of their own
-    agree(a, b, lmul.matmul(a, b, mantissa_bits=k, backend="fp8"), mantissa_bits=k)
+    assert agree(a, b, lmul.matmul(a, b, mantissa_bits=k, backend="fp8"), mantissa_bits=k)
 
 
 @pytest.mark.parametrize("operand", ["left", "right"])
@@ -61,7 +61,7 @@ def test_numbers_out_of_float8s_range_take_the_way_out(operand, agree):
         a[0, 0] = 2.0**-40
     else:
         b[0, 0] = 1.125 * 2.0**-20
-    agree(a, b, lmul.matmul(a, b, mantissa_bits=3, backend="fp8"), mantissa_bits=3)
+    assert agree(a, b, lmul.matmul(a, b, mantissa_bits=3, backend="fp8"), mantissa_bits=3)
 
 
 def test_what_they_cannot_do():
@@ -96,4 +96,5 @@ else:
     raise SystemExit("the triton backend ran on a CPU")
 """
     environment = {"PATH": "", "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=50)
+    child = subprocess.run([sys.executable, "-c", code], env=environment, timeout=50, capture_output=True, text=True)
+    assert child.returncode == 0, child.stderr

@@ -1,8 +1,13 @@
 """lmul.matmul: every backend against the elementwise reference, torch.matmul's shapes, special numbers, settings."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
 
 from paperworks import lmul
 from paperworks.lmul import reference, table
@@ -31,7 +36,7 @@ def fast(request):
 def test_backends_agree_with_the_reference(fast, k, rounding, agree):
     a, b = normal(2, 37, 70), normal(2, 70, 150, seed=1)
     settings = {**fast, "mantissa_bits": k, "rounding": rounding}
-    agree(a, b, lmul.matmul(a, b, **settings), **settings)
+    assert agree(a, b, lmul.matmul(a, b, **settings), **settings)
 
 
 @pytest.mark.parametrize("rounding", ["truncate", "nearest"])
@@ -41,8 +46,10 @@ def test_the_table_is_exact(backend, variant, k, rounding, agree):
     a, b = normal(2, 9, 70), normal(2, 70, 50, seed=1)
     a[0, 0], b[1, 3] = 0.0, 0.0
     settings = {"variant": variant, "mantissa_bits": k, "rounding": rounding}
-    agree(a, b, lmul.matmul(a, b, backend=backend, **settings), **settings)
-    agree(a.bfloat16(), b.bfloat16(), lmul.matmul(a.bfloat16(), b.bfloat16(), backend=backend, **settings), **settings)
+    assert agree(a, b, lmul.matmul(a, b, backend=backend, **settings), **settings)
+    assert agree(
+        a.bfloat16(), b.bfloat16(), lmul.matmul(a.bfloat16(), b.bfloat16(), backend=backend, **settings), **settings
+    )
 
 
 def test_the_table_in_parts_is_the_same(monkeypatch):
@@ -71,7 +78,7 @@ def test_low_rank_keeps_signs_zeros_and_scales(agree):
     a, b = normal(20, 40) * 1e3, normal(40, 11, seed=1) * 1e-3
     a[2], b[:, 3] = 0.0, 0.0
     settings = {"mantissa_bits": 5}
-    agree(a, b, lmul.matmul(a, b, backend="lowrank", **settings), rtol=0.005, **settings)
+    assert agree(a, b, lmul.matmul(a, b, backend="lowrank", **settings), rtol=0.005, **settings)
     prepared = prepare(b, backend="lowrank:4", **settings)
     product = lmul.matmul(a, b, prepared=prepared, **settings)
     assert torch.equal(product, lmul.matmul(a, b, backend="lowrank:4", **settings))
@@ -99,7 +106,7 @@ def test_shapes_are_those_of_torch(fast, left, right, agree):
     a, b = normal(*left), normal(*right, seed=1)
     result = lmul.matmul(a, b, **fast)
     assert result.shape == torch.matmul(a, b).shape
-    agree(a, b, result, **fast)
+    assert agree(a, b, result, **fast)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +135,7 @@ def test_formats(fast, dtype, agree):
     wide = torch.float32 if dtype.itemsize == 1 else dtype
     assert result.dtype == wide
     if dtype.itemsize > 1:
-        agree(a, b, result, **fast)
+        assert agree(a, b, result, **fast)
     else:
         plain = lmul.matmul(a, b, variant=fast["variant"], backend="elementwise")
         assert torch.allclose(result, plain, rtol=1e-5, atol=1e-6)
@@ -171,9 +178,9 @@ def test_zeros_of_masks_and_activations_count_as_nothing(fast, agree):
     weights = torch.tril(torch.rand(90, 90, generator=torch.Generator().manual_seed(0)))
     values = normal(90, 24, seed=1)
     values[10], values[:, 3] = 0.0, 0.0
-    agree(weights, values, lmul.matmul(weights, values, **fast), **fast)
+    assert agree(weights, values, lmul.matmul(weights, values, **fast), **fast)
     sparse = normal(30, 90).relu()
-    agree(sparse, values, lmul.matmul(sparse, values, **fast), **fast)
+    assert agree(sparse, values, lmul.matmul(sparse, values, **fast), **fast)
     assert lmul.matmul(sparse, values, **fast)[:, 3].abs().max() == 0
 
 
@@ -186,6 +193,57 @@ def test_infinite_and_nan_operands(fast, bad):
     plain = lmul.matmul(a, b, variant=fast["variant"], backend="elementwise")
     assert torch.allclose(result, plain, rtol=1e-5, atol=1e-6, equal_nan=True)
     assert plain.isnan().any()
+
+
+sizes = st.integers(1, 140)
+powers = st.sampled_from([0.0, 1.0, 1.0, 1.0, -1.0, 2.0**-70, 2.0**70, 1e-39, -0.0])
+
+
+@limits(max_examples=60)
+@given(st.integers(1, 40), sizes, sizes, st.lists(powers, min_size=1, max_size=7), st.integers(0, 99))
+def test_any_shape_with_any_mixture_of_ranges(rows, terms, columns, scales, seed):
+    """Zeros, subnormals, products below and above the range, in places that fall into every kind of chunk."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(rows, terms)), rng.normal(size=(terms, columns))
+    a *= rng.choice(scales, (rows, 1)) * rng.choice([1.0, *scales], (rows, terms), p=_mostly_one(len(scales)))
+    b *= rng.choice([1.0, *scales], (terms, columns), p=_mostly_one(len(scales)))
+    left, right = (torch.from_numpy(x.clip(-1e38, 1e38).astype(np.float32)) for x in (a, b))
+    for settings in ({"backend": "integer"}, {"backend": "fused", "variant": "formula"}):
+        plain = lmul.matmul(left, right, **{**settings, "backend": "elementwise"})
+        size = lmul.matmul(left.abs(), right.abs(), **{**settings, "backend": "elementwise"})
+        result = lmul.matmul(left, right, **settings)
+        within = size < 1e38  # beyond it float32's running sum may overflow where the reference's float64 does not
+        assert ((result - plain).abs()[within] <= 3e-6 * size[within] + 1e-37).all()
+
+
+def _mostly_one(others):
+    return [0.9] + [0.1 / others] * others
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({}, 0.031),
+        ({"mantissa_bits": 7}, 0.031),
+        ({"mantissa_bits": 4, "rounding": "nearest"}, 0.063),
+        ({"variant": "formula"}, 0.08),
+    ],
+)
+def test_errors_of_dot_products_of_gaussian_vectors(settings, error):
+    """Section 2.6, K = 64: RMS error relative to the RMS of the exact product."""
+    a, b = normal(400, 64), normal(64, 400, seed=1)
+    exact = a @ b
+    deviation = lmul.matmul(a, b, **settings) - exact
+    assert (deviation.square().mean() / exact.square().mean()).sqrt().item() == pytest.approx(error, rel=0.04)
+
+
+def test_products_in_many_threads_at_once_do_not_mix():
+    operands = [(normal(60, 200 + i, seed=i), normal(200 + i, 90, seed=100 + i)) for i in range(8)]
+    expected = [lmul.matmul(a, b) for a, b in operands]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            products = pool.map(lambda pair: lmul.matmul(*pair), operands)
+            assert all(torch.equal(x, y) for x, y in zip(products, expected, strict=True))
 
 
 def test_rows_and_threads_do_not_change_bits():
@@ -204,6 +262,18 @@ def test_a_prepared_operand_gives_the_same_bits(fast, dtype):
         product = lmul.matmul(a, b, prepared=prepared, **fast, **settings)
         assert torch.equal(product, lmul.matmul(a, b, **fast, **settings))
     assert prepare(b, rounding="stochastic", mantissa_bits=2, **fast) is None
+
+
+def test_a_prepared_operand_of_another_product_is_refused():
+    a, b = normal(4, 6), normal(6, 3, seed=1)
+    prepared = prepare(b, mantissa_bits=4)
+    for other, settings in (
+        (b, {"mantissa_bits": 3}),
+        (normal(6, 4), {"mantissa_bits": 4}),
+        (b, {"variant": "formula"}),
+    ):
+        with pytest.raises(ValueError, match="prepare the operand with the settings of the product"):
+            lmul.matmul(a, other, prepared=prepared, **settings)
 
 
 def test_a_prepared_operand_that_is_not_finite_is_refused_or_right():

@@ -229,45 +229,27 @@ def _signature(left: Any, right: Any, out: Any) -> Any:
     return types.void(left, place, right, place, out, place, place, place, left.dtype, place)
 
 
-@intrinsic
-def _fast(
-    typing: Any,
-    left: Any,
-    la: Any,
-    right: Any,
-    ra: Any,
-    out: Any,
-    oa: Any,
-    count: Any,
-    stride: Any,
-    offset: Any,
-    v: Any,
-) -> Any:
-    return _signature(left, right, out), _codegen(_fast_terms)
+def _inner_loop(terms: Any) -> Any:
+    @intrinsic
+    def loop(
+        typing: Any,
+        left: Any,
+        la: Any,
+        right: Any,
+        ra: Any,
+        out: Any,
+        oa: Any,
+        count: Any,
+        stride: Any,
+        by: Any,
+        v: Any,
+    ) -> Any:
+        return _signature(left, right, out), _codegen(terms)
+
+    return loop
 
 
-@intrinsic
-def _safe(
-    typing: Any,
-    left: Any,
-    la: Any,
-    right: Any,
-    ra: Any,
-    out: Any,
-    oa: Any,
-    count: Any,
-    stride: Any,
-    offset: Any,
-    v: Any,
-) -> Any:
-    return _signature(left, right, out), _codegen(_safe_terms)
-
-
-@intrinsic
-def _formula(
-    typing: Any, left: Any, la: Any, right: Any, ra: Any, out: Any, oa: Any, count: Any, stride: Any, scale: Any, v: Any
-) -> Any:
-    return _signature(left, right, out), _codegen(_formula_terms)
+_fast, _safe, _formula = (_inner_loop(terms) for terms in (_fast_terms, _safe_terms, _formula_terms))
 
 
 @numba.njit(**_COMPILE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .arithmetic import arithmetic
+from .arithmetic import Arithmetic, arithmetic
 from .backends import backend as named
 from .backends import check_able
 from .cost import choose
@@ -23,10 +23,20 @@ _arithmetic = lru_cache(maxsize=256)(arithmetic)  # which torch.compile would tr
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A right operand as one backend wants it."""
+    """A right operand [K, N] as one backend wants it, and what it is good for."""
 
     backend: str
     operand: torch.Tensor
+    how: Arithmetic
+    shape: tuple[int, ...]
+
+    def check(self, how: Arithmetic, right: torch.Tensor) -> None:
+        """ValueError where a product has another arithmetic or a right operand of another shape than this."""
+        if how != self.how or tuple(right.shape) != (1, *self.shape):
+            raise ValueError(
+                f"prepared is for a right operand {list(self.shape)} and {self.how}, "
+                f"not for {list(right.shape[1:])} and {how}: prepare the operand with the settings of the product"
+            )
 
 
 def matmul(
@@ -63,7 +73,8 @@ def matmul(
         grad: ``"ste"``, the ordinary product's gradients dO·B' and A'·dO; ``"lmul"``, the same two products by L-Mul;
             ``"exact"``, the derivative almost everywhere, taking operands' rounding to be the identity
             (section 2.7: for the formula 0.5 to 1 of the true product's derivative, for the adder 0.5 to 2.06).
-        prepared: what :func:`prepare` made of ``b`` with the same settings; it decides the backend.
+        prepared: what :func:`prepare` made of ``b`` with the same settings; it decides the backend. ``b`` must not have
+            changed since: that is not noticed here, only a different shape or arithmetic is.
 
     Returns:
         [..., M, N] of the operands' type (float32 for float8).
@@ -82,6 +93,8 @@ def matmul(
     resolve = arithmetic if torch.compiler.is_compiling() else _arithmetic
     how = resolve(format_of(ta), mantissa_bits, variant, rounding, offset, exponent_bits, scale)
     left, right, shape = _batched(ta, tb)
+    if prepared is not None:
+        prepared.check(how, right)
     name = prepared.backend if prepared else backend
     if name != "auto":
         check_able(name, how, left.device.type)
@@ -120,7 +133,7 @@ def prepare(
     if not how.only_drops_bits:
         _, right = how.rounded(right.mT, right, None)
     operand = maker(computable(right), how)
-    return None if operand is None else Prepared(name, operand)
+    return None if operand is None else Prepared(name, operand, how, tuple(b.shape))
 
 
 def _operands(a: Any, b: Any) -> tuple[torch.Tensor, torch.Tensor]:
