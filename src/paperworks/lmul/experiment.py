@@ -53,7 +53,7 @@ PRESETS = {
     "smoke": Sizes(
         seeds=3,
         training_steps=20,
-        grid=64,
+        grid=256,
         pairs=5_000,
         tokens_per_file=24,
         contenders=("float32", "e4m3", "e5m2", "carry3", "carry4"),
