@@ -337,7 +337,7 @@ def multiply(
     first_row: int,
     last_row: int,
 ) -> None:
-    """out[B·M, columns] += left (x) right, by the adder or the ``formula``, for the rows ``first_row`` to ``last_row``.
+    """out[B·M, columns] = left (x) right, by the adder or the ``formula``, for the rows ``first_row`` to ``last_row``.
 
     ``left`` [B·M, K], ``left_facts`` [B·M, chunks, 4], ``right`` [B, P, K, width], ``right_facts`` [B, P, chunks, 4]:
     as packed. ``out`` has :func:`padded_columns` columns.
@@ -348,6 +348,7 @@ def multiply(
     lanes = width // VECTORS
     offset, one, infinity = rule[OFFSET], rule[ONE], rule[INFINITY]
     scale = rule[SCALE]
+    out[first_row:last_row] = 0
     row = first_row
     while row < last_row:
         b = row // per_batch

@@ -38,7 +38,7 @@ def multiply(
         sound_right = True
     left, left_facts, sound_left = _left(a, how, rule)
     padded = kernels.padded_columns(columns, size)
-    product = torch.zeros(batch * rows, padded, dtype=how.sum_dtype)
+    product = torch.empty(batch * rows, padded, dtype=how.sum_dtype)  # the kernel sets it to zero
     operands = (left, left_facts, right, right_facts, product.numpy(), rule, how.variant == "formula")
     over_rows(batch * rows, left.size * columns, lambda first, last: kernels.multiply(*operands, first, last))
     return product.view(batch, rows, padded)[:, :, :columns], sound_left and sound_right
