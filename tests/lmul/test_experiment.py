@@ -89,6 +89,7 @@ def test_a_second_run_is_replayed_to_the_same_numbers(tmp_path):
 
 
 def test_presets_but_smoke_try_every_arithmetic():
+    assert set(experiment.PRESETS) == {"smoke", "quick", "full"}
     for name, sizes in experiment.PRESETS.items():
         assert sizes.seeds >= 3
         assert name == "smoke" or sizes.contenders == tuple(CONTENDERS)

@@ -25,7 +25,7 @@ _OPERANDS = 20_000
 
 
 def measure(
-    *, seed: int, training_steps: int, contenders: Iterable[str], ks: Iterable[int], pairs: int
+    *, seed: int, training_steps: int, contenders: Iterable[str], ks: Iterable[int], pairs: int, device: str = "cpu"
 ) -> dict[str, Any]:
     """Train one model, then look at it in every arithmetic, and at the numbers it multiplies.
 
@@ -33,7 +33,7 @@ def measure(
     ``errors``: :func:`lmul.error_table`'s records for activations times weights of this ViT and of a multilayer
     perceptron that scikit-learn trained on the same images.
     """
-    train, test = _digits()
+    train, test = _digits(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _trained(train, training_steps)
@@ -52,7 +52,7 @@ def measure(
     return outcome
 
 
-def _digits() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def _digits(device: str) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Images [N, 1, 8, 8] in [0, 1] and labels [N]: for training, and held out, the same share of every digit."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -61,6 +61,7 @@ def _digits() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     parts = train_test_split(images, labels, test_size=HELD_OUT, stratify=labels, random_state=_SPLIT_SEED)
     train_x, test_x = (torch.tensor(part / 16, dtype=torch.float32).reshape(-1, 1, 8, 8) for part in parts[:2])
     train_y, test_y = (torch.tensor(part) for part in parts[2:])
+    train_x, test_x, train_y, test_y = (part.to(device) for part in (train_x, test_x, train_y, test_y))
     return (train_x, train_y), (test_x, test_y)
 
 
@@ -76,7 +77,7 @@ def _trained(train: tuple[Tensor, Tensor], steps: int) -> ViTForImageClassificat
         intermediate_size=64,
         num_labels=10,
     )
-    model = ViTForImageClassification(config)
+    model = ViTForImageClassification(config).to(train[0].device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps, pct_start=0.1)
     images, labels = train
@@ -97,7 +98,7 @@ def _tested(
     images, labels = test
     logits = model(pixel_values=images).logits
     loss = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
-    return loss.numpy(), (logits.argmax(-1) == labels).float().numpy()
+    return loss.cpu().numpy(), (logits.argmax(-1) == labels).float().cpu().numpy()
 
 
 @torch.no_grad()
@@ -121,7 +122,7 @@ def _operands_of_mlp(train: tuple[Tensor, Tensor], seed: int) -> tuple[Tensor, T
     """What scikit-learn's perceptron of one hidden layer multiplies in its second layer."""
     from sklearn.neural_network import MLPClassifier
 
-    images, labels = train[0].flatten(1).numpy(), train[1].numpy()
+    images, labels = train[0].flatten(1).cpu().numpy(), train[1].cpu().numpy()
     mlp = MLPClassifier(hidden_layer_sizes=(32,), max_iter=200, early_stopping=True, random_state=seed)
     mlp.fit(images, labels)
     hidden = np.maximum(images @ mlp.coefs_[0] + mlp.intercepts_[0], 0)

@@ -40,15 +40,6 @@ class Sizes:
     tuning_steps: int = 0
 
 
-_FULL = Sizes(
-    seeds=5,
-    training_steps=3000,
-    grid=2048,
-    pairs=2_000_000,
-    tokens_per_file=4000,
-    small_models=True,
-    tuning_steps=60,
-)
 PRESETS = {
     "smoke": Sizes(
         seeds=3,
@@ -59,9 +50,15 @@ PRESETS = {
         contenders=("float32", "e4m3", "e5m2", "carry3", "carry4"),
     ),
     "quick": Sizes(seeds=5, training_steps=1000, grid=512, pairs=200_000, tokens_per_file=500),
-    "full": _FULL,
-    "gpu": _FULL,
-    "paper": _FULL,
+    "full": Sizes(
+        seeds=5,
+        training_steps=3000,
+        grid=2048,
+        pairs=2_000_000,
+        tokens_per_file=4000,
+        small_models=True,
+        tuning_steps=60,
+    ),
 }
 
 _KS = (1, 2, 3, 4, 5, 6, 7)
@@ -105,6 +102,7 @@ def run(lab: Lab, sizes: Sizes) -> Iterator[Measurement | Untested]:
             contenders=sizes.contenders,
             ks=_KS,
             pairs=sizes.pairs,
+            device=lab.device,
         )
         for seed in lab.progress(lab.seeds, "models of digits")
     ]

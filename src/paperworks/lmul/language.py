@@ -41,7 +41,7 @@ def attention(lab: Lab, *, recipe: str, seed: int, tokens_per_file: int, contend
     kept = lm.sizes[stream[1:]] > 0
     outcome: dict[str, Any] = {"nats": {}, "correct": {}}
     for name in contenders:
-        with attention_by(lm.model, CONTENDERS[name]):
+        with attention_by(lm.model.to(lab.device), CONTENDERS[name]):
             score = tiny_lm.evaluate(lm.model, stream, lm.sizes)
         outcome["nats"][name] = score.nats.astype(np.float32)
         outcome["correct"][name] = score.correct
@@ -57,6 +57,7 @@ def fine_tuning(lab: Lab, *, contender: str, seed: int, steps: int) -> dict[str,
     Returns the cross-entropy on them in nats a token: ``before``, of the untuned model in float32, and ``after``.
     """
     lm = tiny_lm.trained(lab)
+    lm.model.to(lab.device)
     arithmetic: Contender = TUNED_WITH[contender]
     train, held_out = (tiny_lm.token_stream(lm.tokenizer, texts) for texts in _documentation())
     before = tiny_lm.evaluate(lm.model, held_out, lm.sizes, stride=lm.recipe.context).nats_per_token
@@ -89,7 +90,7 @@ def _tune(lm: tiny_lm.TinyLM, stream: NDArray[np.int32], steps: int, rng: np.ran
     data = torch.from_numpy(stream.astype(np.int64))
     for _ in range(steps):
         starts = rng.integers(len(stream) - context - 1, size=_BATCH)
-        windows = torch.stack([data[start : start + context] for start in starts])
+        windows = torch.stack([data[start : start + context] for start in starts]).to(model.device)
         loss = model(input_ids=windows, labels=windows, use_cache=False).loss
         optimizer.zero_grad()
         loss.backward()
