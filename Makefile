@@ -40,7 +40,7 @@ tables: $(VENV)/.installed
 	$(BIN)/python -m paperworks.app.tables
 
 docs: $(VENV)/.installed-test
-	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir build/site
 
 wheel: $(VENV)/.installed
 	PIP="$(abspath $(BIN))/python -m pip" PYTHON="$(PYTHON)" tests/wheel.sh

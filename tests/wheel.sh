@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 $PIP wheel --quiet --no-deps --wheel-dir "$work/dist" "$root"
-size=$(stat -c %s "$work"/dist/*.whl)
+size=$(wc -c < "$(echo "$work"/dist/*.whl)")
 [ "$size" -lt 60000000 ] || { echo "the wheel has $size bytes; the limit is 60 MB" >&2; exit 1; }
 
 "$PYTHON" -m venv "$work/venv"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from .config import LMulConfig
 from .convert import apply, linear_kinds, undo
@@ -50,7 +50,7 @@ def sensitivity(
     exception. Raises ValueError as :func:`lmul.convert` does.
     """
     places = list(_places(model, config))
-    ordinary = float(loss(model))
+    ordinary = _number(loss(model))
     converted = _loss_with(model, config, config.covers, loss)
     sites = []
     for done, (module, product) in enumerate(places):
@@ -96,6 +96,11 @@ def _loss_with(
 ) -> float:
     apply(model, config, covers)
     try:
-        return float(loss(model))
+        return _number(loss(model))
     finally:
         undo(model)
+
+
+def _number(loss: Any) -> float:
+    """A loss as a float; one that carries a gradient is taken without it."""
+    return float(loss.detach() if isinstance(loss, Tensor) else loss)
