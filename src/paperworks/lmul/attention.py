@@ -38,10 +38,6 @@ def attention_forward(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    *,
-    softcap: float | None = None,
-    position_bias: Tensor | None = None,
-    s_aux: Tensor | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor]:
     """Attention with both products by L-Mul, for transformers (registered as ``"lmul"`` by ``paperworks.lmul.hf``).
@@ -57,19 +53,7 @@ def attention_forward(
 
     Raises ValueError for an unknown setting.
     """
-    return attend(
-        _products(module),
-        module,
-        query,
-        key,
-        value,
-        attention_mask,
-        scaling,
-        dropout,
-        softcap=softcap,
-        position_bias=position_bias,
-        s_aux=s_aux,
-    )
+    return attend(_products(module), module, query, key, value, attention_mask, scaling, dropout, **kwargs)
 
 
 def attend(
