@@ -1,6 +1,7 @@
 # make run     measure every paper's claims on this machine and write the report
-# make test    the whole test suite                    make test-long   soaks and many replications
-# make lint    style, types, import rules              make docs        the documentation site, strictly
+# make test    the whole test suite
+# make lint    style, types, import rules
+# make docs    the documentation site, strictly
 # make wheel   build the wheel and try it in an empty environment
 
 PYTHON ?= python3
@@ -11,19 +12,15 @@ export PAPERWORKS_HOME
 WORKERS ?= auto
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
-.PHONY: run test test-long lint format tables docs wheel clean
+.PHONY: run test lint format tables docs wheel clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
 	$(BIN)/paperworks run
 
 test: $(VENV)/.installed-test node_modules/.installed
-	$(PYTEST)
-
-test-long: $(VENV)/.installed-test node_modules/.installed
-	$(PYTEST) -m long --timeout 3600
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check
