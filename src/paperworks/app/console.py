@@ -14,7 +14,7 @@ from rich.text import Text
 from paperworks.core import Claim, Measurement, Paper, Untested, Verdict, verdict
 
 from .evidence import Evidence
-from .report.numbers import measured, seconds
+from .report.numbers import seconds, shown
 from .watch import Outcome
 
 MARKS = {
@@ -39,9 +39,7 @@ def verdict_text(said: Verdict, *, stand_in: bool = False) -> Text:
 def result_text(claim: Claim, result: Measurement | Untested | None) -> str:
     """The number with its interval, or the reason why there is none."""
     if isinstance(result, Measurement):
-        judge = claim.judge
-        landmarks = [bound for bound in (judge.low, judge.high, judge.null) if bound is not None] if judge else []
-        return str(measured(result.value, result.low, result.high, unit=result.unit, landmarks=landmarks))
+        return str(shown(result, claim.judge))
     return result.reason if result else claim.untestable or "no result"
 
 
