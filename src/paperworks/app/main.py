@@ -138,10 +138,10 @@ def version() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; ``arguments`` are those of the shell unless given."""
-    from .store import home
+    from paperworks.lab import places
 
     given = sys.argv[1:] if arguments is None else list(arguments)
-    return cli.run(app, given, name="paperworks", tracebacks=home() / "tracebacks")
+    return cli.run(app, given, name="paperworks", tracebacks=places.home() / "tracebacks")
 
 
 def _with_commands() -> dict[str, str]:

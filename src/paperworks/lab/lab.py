@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import platformdirs
 
 from paperworks.core import MissingExtra
 
 from . import device as devices
+from . import places, timing, weights
 from . import progress as progress_reports
-from . import timing, weights
 from .cache import Cache
 from .steps import Steps
 
@@ -59,8 +57,8 @@ class Lab:
         self.device = devices.resolve(device, preset)
         self.threads = threads
         self._emit = emit
-        self._steps = Steps(home or _default_home(slug, preset), (fingerprint, slug, self.device))
-        self._cache = Cache(cache or _default_cache())
+        self._steps = Steps(home or places.home() / "runs" / slug / f"{preset}.steps", (fingerprint, slug, self.device))
+        self._cache = Cache(cache or places.cache())
         self._figures: set[str] = set()
 
     def __repr__(self) -> str:
@@ -184,12 +182,3 @@ def _checked_seed(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"a seed is a whole number from 0, not {seed!r}")
     return int(seed)
-
-
-def _default_home(slug: str, preset: str) -> Path:
-    home = os.environ.get("PAPERWORKS_HOME") or platformdirs.user_data_dir("paperworks")
-    return Path(home).resolve() / "runs" / slug / f"{preset}.steps"
-
-
-def _default_cache() -> Path:
-    return Path(os.environ.get("PAPERWORKS_CACHE") or platformdirs.user_cache_dir("paperworks")).resolve()

@@ -9,13 +9,14 @@ from paperworks.app import publish
 from paperworks.app import store as stores
 from paperworks.app.store import Store
 from paperworks.core import UserError, papers
+from paperworks.lab import places
 
 
 def write_report(out: Path | None, *, published_only: bool, open_it: bool) -> None:
     """Write the report, with this machine's evidence beside the published, and print its path."""
     from paperworks.app.report import write_report as write
 
-    home = stores.home()
+    home = places.home()
     store = Store(home)
     local = {} if published_only else {slug: store.read_all(slug) for slug in papers()}
     folder = out or home / ("report-published" if published_only else "report")
