@@ -77,6 +77,11 @@ def test_the_rest_of_the_world_is_left_out(of: Closure) -> None:
     }
 
 
+@pytest.mark.parametrize("text", ["def run(:", "x = '\0'"], ids=["no Python", "a null byte"])
+def test_what_is_no_python_counts_and_imports_nothing(of: Closure, text: str) -> None:
+    assert "fake/a.py" in of({"fake/a.py": text})
+
+
 def test_a_root_without_a_file_is_passed_over(of: Closure) -> None:
     assert of({}, "fake.absent") == {"__init__.py", "fake/__init__.py"}
 

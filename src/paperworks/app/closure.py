@@ -49,7 +49,11 @@ def _files(package: Path, name: str) -> Iterator[Path]:
 @cache
 def _imports(file: Path, package: str) -> tuple[str, ...]:
     """The dotted names below our package that ``file``, a module of ``package``, imports or imports from."""
-    names = [name for node in ast.walk(ast.parse(file.read_bytes())) for name in _imported_by(node, package)]
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # it cannot be run either, and whoever tries is told so
+        return ()
+    names = [name for node in ast.walk(tree) for name in _imported_by(node, package)]
     return tuple(name for name in names if name == _ROOT or name.startswith(f"{_ROOT}."))
 
 
