@@ -112,6 +112,7 @@ def _lab(job: Job, seeds: int, emit: Emit) -> Lab:
         threads=job.threads,
         home=Path(job.steps),
         fingerprint=job.fingerprint,
+        offers=Path(job.offers) if job.offers else None,
         emit=emit,
     )
 

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import psutil
 
-from .job import Job
-
 _CHUNK = 1 << 20
 _GRACE_S = 2.0
 _PAUSE_S = 0.01
@@ -29,10 +27,16 @@ class Usage:
 
 
 class Child:
-    """A running child. Everything it and its descendants are is gone after `end`."""
+    """A running child: ``python -m MODULE ARGUMENT``. Everything it and its descendants are is gone after `end`.
 
-    def __init__(self, job: Job, *, variables: dict[str, str], log: Path) -> None:
-        self.started = time.monotonic()
+    ``memory_limit`` is the most, in bytes, that they may hold together; whoever holds the child sees to it.
+    """
+
+    def __init__(
+        self, module: str, argument: str, *, variables: dict[str, str], log: Path, memory_limit: float
+    ) -> None:
+        self.memory_limit = memory_limit
+        self._started = time.monotonic()
         self.exit_status: int | None = None
         self._cpu_s = 0.0
         self._peak_bytes = 0
@@ -43,7 +47,7 @@ class Child:
         try:
             with log.open("wb") as output:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-u", "-P", "-X", "faulthandler", "-m", "paperworks.app.child", job.to_json()],
+                    [sys.executable, "-u", "-P", "-X", "faulthandler", "-m", module, argument],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -68,7 +72,7 @@ class Child:
     @property
     def seconds(self) -> float:
         """How long ago it was started."""
-        return time.monotonic() - self.started
+        return time.monotonic() - self._started
 
     def read(self) -> bytes | None:
         """What has arrived on the events descriptor: b"" where nothing has yet, None where nothing will any more."""
@@ -89,6 +93,10 @@ class Child:
         unit = 1 if sys.platform == "darwin" else 1024
         self._peak_bytes = max(self._peak_bytes, used.ru_maxrss * unit)
         return True
+
+    def describe_exit(self) -> str:
+        """How the child ended that did not say so itself, in words."""
+        return describe_exit(self.exit_status or 0)
 
     def weigh(self) -> int:
         """The bytes of memory that the child and its descendants hold now."""

@@ -103,11 +103,14 @@ class Lab:
     ) -> list[T]:
         """``[self.step(name, fn, seed=seed, **params) for seed in seeds]``, while progress counts the seeds done.
 
-        Without ``seeds`` they are this run's own. Say it this way where the seeds do not need each other: an engine with
+        Without ``seeds`` they are this run's own. Say it this way where the seeds do not need each other: an engine of
         many machines spreads them, if ``fn`` is a function at the top level of a module.
 
-        Raises ValueError for a seed that is no whole number from 0, besides what `step` raises.
+        Raises ValueError for a seed that is no whole number from 0, TypeError where ``params`` has a ``seed`` too, and
+        what `step` raises.
         """
+        if "seed" in params:
+            raise TypeError("each_seed() gives the function its seed; which ones, say by seeds=[...]")
         wanted = [_checked_seed(seed) for seed in (self.seeds if seeds is None else seeds)]
         asked = [{"seed": seed, **params} for seed in wanted]
         turns = self.progress(self._steps.in_turn(name, fn, asked), name, total=len(asked))
