@@ -94,7 +94,8 @@ class Local:
 
     def start(self, job: Job, settings: Settings, log: Path) -> Child:
         """See `Engine`."""
-        return start_here(job, log=log, memory_limit=memory_limit(settings.memory_gb, share=1 / settings.jobs))
+        limit = memory_limit(settings.memory_gb, share=1 / settings.jobs)
+        return start_here("paperworks.app.child", job, log=log, memory_limit=limit)
 
     def clear_steps(self, job: Job) -> None:
         """See `Engine`."""
@@ -113,11 +114,12 @@ def named(name: str) -> Engine:
     return Ray.at_address()
 
 
-def start_here(job: Job, *, log: Path, memory_limit: float) -> Child:
-    """The child that does ``job``, on this machine."""
+def start_here(module: str, job: Job, *more: str, log: Path, memory_limit: float) -> Child:
+    """The child ``module`` with ``job`` and ``more`` on its command line, on this machine."""
     return Child(
-        "paperworks.app.child",
+        module,
         job.to_json(),
+        *more,
         variables=environment.child_variables(threads=job.threads, online=job.preset == "paper"),
         log=log,
         memory_limit=memory_limit,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -135,7 +136,8 @@ class Session:
             if evidence is not None and (state != "partial" or evidence.results):
                 self._store.write(evidence)
             if state == "complete":
-                self._engine.clear_steps(self._job)
+                with suppress(OSError):  # what is left of them is in nobody's way
+                    self._engine.clear_steps(self._job)
         except OSError as error:
             kind, message = "failed", f"its evidence could not be written: {error}"
         finally:
