@@ -32,14 +32,45 @@ DRAW = '''
 import numpy as np
 
 
-def draw(*, seed, slug):
-    """A number; the first seed waits until the last has been drawn, which takes two."""
-    with (HERE / "drawn").open("a") as file:
-        file.write(f"{seed} {Path(os.environ['PAPERWORKS_HOME']).name}\\\\n")
-    if (HERE / "meet").exists() and seed in (0, 4):
+def meet(seed, last):
+    """The first seed waits here for the last, which takes two."""
+    if (HERE / "meet").exists() and seed in (0, last):
         (HERE / "meet").open("r" if seed == 0 else "w").close()
+
+
+def draw(*, seed, slug):
+    """A number, and a line that says who drew it."""
+    with (HERE / "drawn").open("a") as file:
+        file.write(f"{seed} {Path(os.environ['PAPERWORKS_HOME']).name}\\n")
+    meet(seed, last=4)
     return float(np.random.default_rng(seed).random())
+
+
+def picky(*, seed):
+    """A number that only the run itself can compute."""
+    if "seed_child" in sys.argv[0]:
+        meet(seed, last=2)
+        raise RuntimeError("not here")
+    if seed == 0:
+        meet(seed, last=2)
+    return float(seed)
+
+
+def patient(*, seed):
+    """A number; the first time, the last seed says where it is drawn and waits to be ended."""
+    if (HERE / "wait").exists():
+        meet(seed, last=2)
+        if seed == 2:
+            (HERE / "wait").unlink()
+            tell_and_wait()
+    return float(seed)
 '''
+
+EACH = """
+values = lab.each_seed("draws", {fn}, seeds=range(3))
+yield found("C1", values[0])
+yield found("C2", values[2])
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,9 +80,9 @@ def papers(cluster: Any) -> None:
     cluster.house.paper("other", 'yield found("C1")\nyield found("C2", 2.0)')
     cluster.house.paper("stuck", 'yield found("C1")\ntell_and_wait()')
     cluster.house.paper("greedy", 'yield found("C1")\nhold = b"x" * 600_000_000\ntell_and_wait()')
-    folder = cluster.house.paper("seeds", SEEDS)
-    with (folder / "experiment.py").open("a") as file:
-        file.write(DRAW.replace("\\\\n", "\\n"))
+    for slug, body in {"seeds": SEEDS, "picky": EACH.format(fn="picky"), "patient": EACH.format(fn="patient")}.items():
+        with (cluster.house.paper(slug, body) / "experiment.py").open("a") as file:
+            file.write(DRAW)
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +156,27 @@ def test_seeds_are_drawn_on_both_machines_and_each_once(cluster: Any) -> None:
     evidence = cluster.house.evidence("seeds")
     (cluster.folder / "meet").unlink()
     assert lasting(evidence) == on_this_machine(cluster, "seeds")
+
+
+def test_what_cannot_be_computed_elsewhere_is_computed_by_the_run(cluster: Any) -> None:
+    os.mkfifo(cluster.folder / "meet")
+    assert cluster.house.call("run", "picky", "--preset", "smoke", "--engine", "ray").code == 0
+    (cluster.folder / "meet").unlink()
+    assert lasting(cluster.house.evidence("picky")) == on_this_machine(cluster, "picky")
+
+
+def test_the_seed_of_a_machine_that_dies_is_the_runs_again(cluster: Any) -> None:
+    (cluster.folder / "wait").touch()
+    os.mkfifo(cluster.folder / "meet")
+    run = cluster.house.start("run", "patient", "--preset", "smoke", "--engine", "ray", "--json")
+    child = psutil.Process(int((cluster.folder / "reached").read_text()))
+    name = cluster.of(child)
+    cluster.kill(name)
+    _, err = run.communicate()
+    assert run.returncode == 0, err
+    assert "was lost" not in err  # the paper's own machine lives
+    cluster.add(name)
+    assert lasting(cluster.house.evidence("patient")) == on_this_machine(cluster, "patient")
 
 
 def test_an_interrupt_ends_the_child_on_its_machine_and_the_run_resumes(cluster: Any) -> None:

@@ -1,14 +1,16 @@
 """The seeds of one paper on many machines: what a run lays out is computed wherever there is room.
 
 The run itself works through its seeds from the first on, and needs nobody. From the moment that another machine has
-begun a seed, the step's lock is held for it here, so that the run leaves it for last and then waits for its record. A
-machine that is lost is replaced by Ray; a seed that cannot be computed elsewhere is given back to the run.
+begun a seed, the step's lock is held for it here, so that the run leaves it for last and then waits for its record. The
+seed of a machine that is lost is free again: for the run, or for another machine, whoever comes first.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -44,10 +46,7 @@ class Done:
 
 
 def compute(order: Order, offer: bytes) -> Iterator[Begun | Done]:
-    """Compute the step in ``offer`` here, in a process of its own. Raises RuntimeError where that cannot be done.
-
-    It yields the same two items whatever happens: so Ray can run it again elsewhere, and go on where it was.
-    """
+    """Compute the step in ``offer`` here, in a process of its own. Raises RuntimeError where that cannot be done."""
     with TemporaryDirectory(prefix="paperworks-") as folder:
         file = Path(folder) / "offer"
         file.write_bytes(offer)
@@ -93,6 +92,7 @@ class Elsewhere:
         self._offers = Offers(offers)
         self._seeds: dict[str, _Seed] = {}
         self._over: set[str] = set()
+        self._lost: Counter[str] = Counter()
         self._arrived: SimpleQueue[tuple[str, Begun | Done | Exception]] = SimpleQueue()
         self._task = ray.remote(compute)
         self.cpu_s = 0.0
@@ -120,7 +120,7 @@ class Elsewhere:
             content = offer.read_bytes()
         except FileNotFoundError:  # the run has come to it just now
             return
-        options = {**self._order.resources, "max_retries": _RETRIES, "name": f"{self._order.job.slug} {stem}"}
+        options = {**self._order.resources, "max_retries": 0, "name": f"{self._order.job.slug} {stem}"}
         seed = _Seed(
             entry=self._steps / f"{stem}.step",
             stream=Stream(self._task, options, self._order, content),
@@ -145,7 +145,11 @@ class Elsewhere:
                     self._call_back(stem)
             case Done():
                 self.cpu_s += item.cpu_s
-                finished.put(seed.entry, item.record)
+                with suppress(OSError, ValueError):  # without a record the run computes it itself
+                    finished.put(seed.entry, item.record)
+            case Lost() if self._lost[stem] < _RETRIES:
+                self._lost[stem] += 1
+                self._seeds.pop(stem).lock.release()
             case _:
                 self._settle(stem)
 
