@@ -33,9 +33,10 @@ class Cluster:
     ray: Any
     machines: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, name: str, cpus: int = 2) -> None:
-        home = {"PAPERWORKS_HOME": str(self.home(name))}
-        self.machines[name] = self.ray.add_node(num_cpus=cpus, env_vars=self.house.environment() | home)
+    def add(self, name: str) -> None:
+        """A machine with two cores; "b" says that it has a GPU too."""
+        variables = self.house.environment() | {"PAPERWORKS_HOME": str(self.home(name))}
+        self.machines[name] = self.ray.add_node(num_cpus=2, num_gpus=int(name == "b"), env_vars=variables)
 
     def home(self, name: str) -> Path:
         return self.folder / name
@@ -59,7 +60,7 @@ class Cluster:
 
 @pytest.fixture(scope="module")
 def cluster(make_house: Any) -> Iterator[Cluster]:
-    """A head and two machines, "a" and "b", with two cores each."""
+    """A head and two machines, "a" and "b"."""
     folder = Path(tempfile.mkdtemp(prefix="pw-", dir="/tmp"))  # Ray's sockets need a short path
     with pytest.MonkeyPatch.context() as patched:
         for name, value in (_QUIET | {"RAY_TMPDIR": str(folder)}).items():

@@ -80,6 +80,8 @@ def papers(cluster: Any) -> None:
     cluster.house.paper("other", 'yield found("C1")\nyield found("C2", 2.0)')
     cluster.house.paper("stuck", 'yield found("C1")\ntell_and_wait()')
     cluster.house.paper("greedy", 'yield found("C1")\nhold = b"x" * 600_000_000\ntell_and_wait()')
+    with (cluster.house.paper("shows", 'yield found("C1")') / "experiment.py").open("a") as file:
+        file.write('print(os.environ["PAPERWORKS_HOME"], os.environ["CUDA_VISIBLE_DEVICES"])\n')
     for slug, body in {"seeds": SEEDS, "picky": EACH.format(fn="picky"), "patient": EACH.format(fn="patient")}.items():
         with (cluster.house.paper(slug, body) / "experiment.py").open("a") as file:
             file.write(DRAW)
@@ -177,6 +179,12 @@ def test_the_seed_of_a_machine_that_dies_is_the_runs_again(cluster: Any) -> None
     assert "was lost" not in err  # the paper's own machine lives
     cluster.add(name)
     assert lasting(cluster.house.evidence("patient")) == on_this_machine(cluster, "patient")
+
+
+def test_a_gpu_paper_is_placed_where_a_gpu_is(cluster: Any) -> None:
+    done = cluster.house.call("run", "shows", "--preset", "gpu", "--engine", "ray", "--json")
+    said = Path(done.of("shows")["log"]).read_text()  # "b" only says that it has one, so no more comes of it
+    assert said.startswith(f"{cluster.home('b')} 0\n")
 
 
 def test_an_interrupt_ends_the_child_on_its_machine_and_the_run_resumes(cluster: Any) -> None:
