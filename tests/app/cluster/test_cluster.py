@@ -200,6 +200,15 @@ def test_an_interrupt_ends_the_child_on_its_machine_and_the_run_resumes(cluster:
     assert lasting(cluster.house.evidence("waits")) == on_this_machine(cluster, "waits")
 
 
+def test_a_run_that_still_waits_for_a_machine_can_be_interrupted(cluster: Any) -> None:
+    run = cluster.house.start("run", "other", "--preset", "smoke", "--engine", "ray", "--memory", "1e6", "--json")
+    assert run.stderr.readline() == "other  started\n"
+    run.send_signal(signal.SIGINT)
+    out, _ = run.communicate()
+    assert run.returncode == 130
+    assert [paper["outcome"] for paper in json.loads(out)["papers"]] == ["interrupted"]
+
+
 def test_the_child_ends_with_a_driver_that_is_killed(cluster: Any) -> None:
     run, child = run_until_it_waits(cluster, "waits")
     run.kill()

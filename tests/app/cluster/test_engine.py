@@ -78,16 +78,20 @@ def test_a_device_that_it_does_not_have_is_refused(asked: str, preset: str, says
 
 
 @pytest.mark.parametrize(
-    ("device", "memory_gb", "resources"),
+    ("device", "memory_gb", "resources", "needs"),
     [
-        ("cpu", None, {"num_cpus": 3, "num_gpus": 0}),
-        ("cuda", None, {"num_cpus": 3, "num_gpus": 1}),
-        ("cpu", 1.5, {"num_cpus": 3, "num_gpus": 0, "memory": 1.5e9}),
+        ("cpu", None, {"num_cpus": 3, "num_gpus": 0}, "3 free CPUs"),
+        ("cuda", None, {"num_cpus": 3, "num_gpus": 1}, "3 free CPUs and a free GPU"),
+        ("cpu", 1.5, {"num_cpus": 3, "num_gpus": 0, "memory": 1.5e9}, "3 free CPUs and 1.5 GB of free memory"),
     ],
 )
-def test_ray_sets_aside_what_a_paper_uses(device: str, memory_gb: float | None, resources: dict[str, float]) -> None:
+def test_ray_sets_aside_what_a_paper_uses(
+    device: str, memory_gb: float | None, resources: dict[str, float], needs: str
+) -> None:
     job = Job(slug="one", preset="quick", seeds=None, device=device, threads=3, steps="", fingerprint="")
-    assert Order(job=job, memory_gb=memory_gb).resources == resources
+    order = Order(job=job, memory_gb=memory_gb)
+    assert order.resources == resources
+    assert order.needs == f"a machine with {needs}"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from . import node
 from .child import RemoteChild
 from .order import Order
-from .stream import Stream
+from .stream import Stream, first_line
 
 _CONNECT_S = 5.0
 _CLEAR_S = 5.0
@@ -49,7 +49,7 @@ class Ray:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, RuntimeError, ValueError) as error:
-            raise UserError(f"no Ray cluster could be joined at RAY_ADDRESS={address}: {_first_line(error)}") from error
+            raise UserError(f"no Ray cluster could be joined at RAY_ADDRESS={address}: {first_line(error)}") from error
         return cls(_alive())
 
     def __enter__(self) -> Self:
@@ -92,8 +92,7 @@ class Ray:
         """See `Engine`."""
         order = Order(job=job, memory_gb=settings.memory_gb)
         options = {**order.resources, "max_retries": 0, "name": f"{job.slug} {job.preset}"}
-        needs = f"a machine with {job.threads} free CPUs" + (" and a free GPU" if job.device == "cuda" else "")
-        return RemoteChild(partial(Stream, self._paper, options, order), needs=needs, log=log)
+        return RemoteChild(partial(Stream, self._paper, options, order), needs=order.needs, log=log)
 
     def clear_steps(self, job: Job) -> None:
         """See `Engine`: here and on every machine."""
@@ -107,9 +106,7 @@ class Ray:
         try:
             ray.get(asked, timeout=_CLEAR_S)
         except ray.exceptions.RayError as error:
-            raise OSError(
-                f"the steps on a machine of the cluster could not be removed: {_first_line(error)}"
-            ) from error
+            raise OSError(f"the steps on a machine of the cluster could not be removed: {first_line(error)}") from error
 
 
 def _address() -> str:
@@ -142,7 +139,3 @@ def _cpus(machine: dict[str, Any]) -> int:
 
 def _gpus(machine: dict[str, Any]) -> int:
     return int(machine["Resources"].get("GPU", 0))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

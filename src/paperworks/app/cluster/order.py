@@ -26,6 +26,16 @@ class Order:
         return asked if self.memory_gb is None else asked | {"memory": self.memory_gb * 1e9}
 
     @property
+    def needs(self) -> str:
+        """The same in words: what a machine must have free."""
+        asked = [f"{self.job.threads} free CPUs"]
+        if self.job.device == "cuda":
+            asked.append("a free GPU")
+        if self.memory_gb is not None:
+            asked.append(f"{self.memory_gb:g} GB of free memory")
+        return f"a machine with {' and '.join(asked)}"
+
+    @property
     def memory_limit(self) -> float:
         """The bytes that a child of this order may hold on the machine that asks."""
         return memory_limit(self.memory_gb, share=min(1.0, self.job.threads / environment.cores()))

@@ -38,10 +38,15 @@ class Stream:
         except (StopIteration, TaskCancelledError) as end:
             raise Ended from end
         except RayTaskError as error:
-            raise Failed(f"{type(error.cause).__name__}: {error.cause}") from error
+            raise Failed(f"{type(error.cause).__name__}: {first_line(error.cause)}") from error
         except RayError as error:
             raise Lost(f"{type(error).__name__}") from error
 
     def cancel(self, *, force: bool = False) -> None:
         """Interrupt the task, which ends its child; with ``force`` its process is killed, and the child goes too."""
         ray.cancel(self._items, force=force)
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the pages that Ray adds to it."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
