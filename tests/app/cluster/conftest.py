@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,8 @@ class Cluster:
         """As if the machine's power were cut."""
         machine = self.machines.pop(name)
         for process in self.family(machine):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # it has just ended by itself
+                process.kill()
         self.ray.remove_node(machine, allow_graceful=False)
 
     def of(self, process: psutil.Process) -> str:
@@ -55,7 +57,11 @@ class Cluster:
     @staticmethod
     def family(machine: Any) -> list[psutil.Process]:
         roots = [psutil.Process(info.process.pid) for infos in machine.all_processes.values() for info in infos]
-        return [*roots, *(child for root in roots for child in root.children(recursive=True))]
+        found = set(roots)
+        for root in roots:
+            with suppress(psutil.NoSuchProcess):
+                found.update(root.children(recursive=True))
+        return list(found)
 
 
 @pytest.fixture(scope="module")

@@ -97,7 +97,7 @@ def test_what_a_machine_said_before_it_was_lost_stays_and_the_next_is_heard_from
     child = start(lost, Scripted(report(b'{"event": "one"}\n{"event": "two"}\n', status=0)))
     events = everything(child)
     assert [event["event"] for event in events] == ["note", "one", "note", "note", "one", "two"]
-    assert events[2]["text"] == "its machine far was lost (NodeDiedError); it begins again, 3 times at most"
+    assert events[2]["text"] == "its machine far was lost (NodeDiedError); begins again, attempt 2 of 4"
     assert child.end() == Usage(cpu_s=2.0, peak_mb=9.0)
 
 
@@ -105,7 +105,7 @@ def test_after_three_retries_it_is_given_up(start: Any) -> None:
     child = start(*[Scripted(report(), Lost("NodeDiedError")) for _ in range(remote.RETRIES + 1)])
     events = everything(child)
     assert sum("begins again" in event["text"] for event in events) == remote.RETRIES
-    assert child.describe_exit() == "its machine far was lost, the last of 4 (NodeDiedError)"
+    assert child.describe_exit() == "its machine far was lost (NodeDiedError), the last of 4"
 
 
 def test_what_fails_on_a_machine_is_not_tried_on_another(start: Any) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
 import threading
-import time
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
@@ -37,35 +39,45 @@ for claim, part in (("C1", 0), ("C2", 1), ("C3", 2)):
 """
 
 
-class Killer(threading.Thread):
+@dataclass
+class Fate:
     """Kills a machine every few seconds, and puts another in its place: now and then with an empty disk."""
 
-    def __init__(self, cluster: Any, dice: random.Random) -> None:
-        super().__init__(daemon=True)
-        self._cluster = cluster
-        self._dice = dice
-        self._enough = threading.Event()
-        self.killed: list[str] = []
-        self.survivors: list[psutil.Process] = []
+    cluster: Any
+    dice: random.Random = field(default_factory=lambda: random.Random(20260))
+    killed: list[str] = field(default_factory=list)
 
-    def run(self) -> None:
-        began = time.monotonic()
-        while not self._enough.wait(self._dice.uniform(1.0, 6.0)):
-            name = self._dice.choice("ab")
-            children = [process for process in self._cluster.family(self._cluster.machines[name]) if _is_ours(process)]
-            self._cluster.kill(name)
-            _, left = psutil.wait_procs(children, timeout=10)
-            self.survivors += [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
-            keeps_disk = self._dice.random() < 0.5
-            if not keeps_disk:
-                shutil.rmtree(self._cluster.home(name), ignore_errors=True)
-            self._cluster.add(name)
-            self.killed.append(f"{time.monotonic() - began:6.1f} s: {name}, {len(children)} of our processes, ")
-            self.killed[-1] += "comes back with its disk" if keeps_disk else "is replaced by an empty machine"
+    def befall(self, run: subprocess.Popen[str]) -> tuple[Any, str]:
+        """Kill machines until ``run`` has ended; what it printed, and what it said meanwhile."""
+        told: list[str] = []
+        listener = threading.Thread(target=lambda: told.extend(run.communicate()))
+        listener.start()
+        listener.join(self.dice.uniform(1.0, 6.0))
+        while listener.is_alive():
+            self._kill(self.dice.choice("ab"))
+            listener.join(self.dice.uniform(1.0, 6.0))
+        out, err = told
+        return json.loads(out), err
 
-    def stop(self) -> None:
-        self._enough.set()
-        self.join()
+    def _kill(self, name: str) -> None:
+        children = [process for process in self.cluster.family(self.cluster.machines[name]) if _is_ours(process)]
+        self.cluster.kill(name)
+        _, left = psutil.wait_procs(children, timeout=10)
+        assert not [process for process in left if _lives(process)]
+        keeps_disk = self.dice.random() < 0.5
+        if not keeps_disk:
+            shutil.rmtree(self.cluster.home(name), ignore_errors=True)
+        self.cluster.add(name)
+        how = "comes back with its disk" if keeps_disk else "is replaced by an empty machine"
+        self.killed.append(f"machine {name} killed with {len(children)} processes of ours; it {how}")
+        print(self.killed[-1])
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _is_ours(process: psutil.Process) -> bool:
@@ -96,26 +108,18 @@ def papers(cluster: Any) -> dict[str, Any]:
 
 
 def test_machines_that_keep_dying_lose_nothing_and_double_nothing(cluster: Any, papers: dict[str, Any]) -> None:
-    dice = random.Random(20260)
-    runs = killed = 0
-    outcomes: list[str] = []
-    while killed < KILLS:
+    fate, outcomes, runs = Fate(cluster), Counter[str](), 0
+    while len(fate.killed) < KILLS:
+        runs += 1
         cluster.house.home = cluster.folder / f"run {runs}"
-        killer = Killer(cluster, dice)
-        killer.start()
-        try:
-            for _ in range(10):  # a paper that lost four machines is given up, and resumed by the next call
-                done = cluster.house.call("run", "--preset", "smoke", "--engine", "ray", "--json")
-                outcomes += [paper["outcome"] for paper in done.json["papers"]]
-                print(done.err, sep="", end="")
-                if done.code == 0:
-                    break
-        finally:
-            killer.stop()
-        print(*killer.killed, sep="\n")
-        assert done.code == 0
-        assert not killer.survivors
-        runs, killed = runs + 1, killed + len(killer.killed)
+        complete = False
+        while not complete:  # a paper that lost four machines is given up, and the same command resumes it
+            run = cluster.house.start("run", "--preset", "smoke", "--engine", "ray", "--jobs", "2", "--json")
+            out, err = fate.befall(run)
+            print(err)
+            assert run.returncode in (0, 1)
+            outcomes.update(paper["outcome"] for paper in out["papers"])
+            complete = run.returncode == 0
         for slug, undisturbed in papers.items():
             assert lasting(cluster.house.evidence(slug)) == undisturbed
-    print(json.dumps({"runs": runs, "machines killed": killed, "outcomes": {o: outcomes.count(o) for o in outcomes}}))
+    print({"runs": runs, "machines killed": len(fate.killed), "outcomes": dict(outcomes)})

@@ -92,7 +92,7 @@ class RemoteChild:
     def _follow(self, events_end: int, log: Path) -> None:
         """Take what the attempts say, until one has come to its end."""
         with os.fdopen(events_end, "wb", buffering=0) as events, log.open("ab", buffering=0) as printed:
-            for attempt in range(RETRIES + 1):
+            for attempt in range(1, RETRIES + 2):
                 try:
                     self._attempt(events, printed)
                 except Ended:
@@ -102,11 +102,10 @@ class RemoteChild:
                     return
                 except Lost as error:
                     self._count_lost()
-                    left = RETRIES - attempt
-                    self._how_it_ended = f"its machine {self._machine} was lost, the last of {RETRIES + 1} ({error})"
-                    if left:
-                        note = f"its machine {self._machine} was lost ({error}); it begins again, {left} times at most"
-                        _write(events, _note(note))
+                    lost = f"its machine {self._machine} was lost ({error})"
+                    self._how_it_ended = f"{lost}, the last of {RETRIES + 1}"
+                    if attempt <= RETRIES:
+                        _write(events, _note(f"{lost}; begins again, attempt {attempt + 1} of {RETRIES + 1}"))
 
     def _attempt(self, events: BinaryIO, printed: BinaryIO) -> None:
         with self._lock:
