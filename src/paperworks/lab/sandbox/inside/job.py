@@ -1,0 +1,56 @@
+"""What the parent asks of the child, as JSON in a sealed file that both can read."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+MAIN = "main.py"
+"""The name of the file in the scratch folder that holds the code."""
+SCRATCH = "/scratch"
+"""The scratch folder, where the run has a file system of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """The limits, in the units of the kernel: bytes, seconds, tasks."""
+
+    cpu_s: int
+    memory: int
+    processes: int
+    threads: int
+    disk: int
+    open_files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run: the code, what to take from it, and the walls around it."""
+
+    code: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    value: str | None = None
+    function: str | None = None
+    inputs: str = "[]"
+    bounds: Bounds
+    layers: list[str]
+    readable: list[str]
+    listable: list[str]
+    masked: list[str]
+    mounted: list[str]
+    devices: list[str]
+    scratch: str
+
+    def to_bytes(self) -> bytes:
+        """The job as JSON."""
+        files = {name: base64.b64encode(content).decode() for name, content in self.files.items()}
+        return json.dumps(asdict(replace(self, files={})) | {"files": files}).encode()
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Job:
+        """The inverse of `to_bytes`."""
+        fields: dict[str, Any] = json.loads(data)
+        files = {name: base64.b64decode(content) for name, content in fields.pop("files").items()}
+        return Job(**fields | {"files": files, "bounds": Bounds(**fields["bounds"])})
