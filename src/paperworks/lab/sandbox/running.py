@@ -146,7 +146,7 @@ def _status(traces: Traces, end: dict[str, Any] | None, limits: Limits) -> Statu
         return Status.KILLED
     if os.WIFSIGNALED(traces.status):
         return _by_signal(os.WTERMSIG(traces.status), traces.cpu_s, limits)
-    if end is None or traces.status != 0 or end["end"] not in {"ok", "error"}:
+    if end is None or traces.status != 0 or end["end"] not in ("ok", "error"):
         return Status.EXITED
     if end["end"] == "ok":
         return Status.OK

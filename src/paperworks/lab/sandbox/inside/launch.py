@@ -1,8 +1,9 @@
 """The child: puts up every wall that the job asks for, and runs the code only behind all of them.
 
-Three processes. The *watcher* stays outside and ends the run when the parent asks or dies. The *keeper*, process 1 of a
-namespace of its own, builds the file system, gives up every right, and waits for the *runner*, which filters its own
-system calls and runs the code. When the keeper ends, the kernel ends whatever is left in the namespace.
+Three processes. The *watcher* makes the namespaces and stays outside: when it ends, by whatever hand, so do the others.
+The *keeper*, process 1 of the new namespace, builds the file system, gives up every right, and waits for the *runner*,
+which filters its own system calls and runs the code. The keeper ends the runner when the parent asks for it or dies.
+When the keeper ends, the kernel ends whatever is left in the namespace.
 
 Any step that fails is reported as the layer that is missing, and the code is not run.
 """
@@ -58,10 +59,10 @@ def main() -> None:
         watcher = os.getpid()
         keeper = os.fork()
         if keeper:
-            os.close(channels.results)
-            _watch(keeper, channels)
+            for descriptor in (0, 1, 2, channels.results, channels.report, channels.lifeline):
+                os.close(descriptor)  # whose closing by everybody is how the parent sees that the run is over
+            os.waitpid(keeper, 0)
         else:
-            os.close(channels.lifeline)
             parent = 0 if NAMESPACES in job.layers else watcher  # a parent outside the namespace has no number in it
             _keep(job, channels, parent)
     os._exit(0)
@@ -103,19 +104,6 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _watch(keeper: int, channels: _Channels) -> None:
-    """Wait for the keeper; end it where the lifeline closes, and then report in its place."""
-    ended = os.pidfd_open(keeper)
-    poll = select.poll()
-    poll.register(ended, select.POLLIN)
-    poll.register(channels.lifeline, select.POLLIN | select.POLLHUP)
-    if any(descriptor != ended for descriptor, _ in poll.poll()):
-        signal.pidfd_send_signal(ended, signal.SIGKILL)
-    _, status, usage = os.wait4(keeper, 0)
-    if status != 0 and not (os.WIFEXITED(status) and os.WEXITSTATUS(status) == _FAILED):
-        channels.tell(_ended(None, usage))
-
-
 def _keep(job: Job, channels: _Channels, parent: int) -> None:
     """Put up what holds for every process of the run, start the runner, and report how it ended."""
     os.setpgid(0, 0)
@@ -133,20 +121,31 @@ def _keep(job: Job, channels: _Channels, parent: int) -> None:
     if not runner:
         with _telling(channels):
             kernel.die_with_parent(keeper)
+            os.close(channels.lifeline)
             _prepare(job)
             channels.tell({"started": True})
             os.close(channels.report)
         harness.run(job, channels.results)
         os._exit(0)
     os.close(channels.results)
-    status = usage = None
-    while status is None:
-        ended, found, used = os.wait4(-1, 0)  # orphans of the run come to process 1
-        if ended == runner:
-            status, usage = found, used
+    _await(runner, channels)
+
+
+def _await(runner: int, channels: _Channels) -> None:
+    """Wait for the runner, or end it where the lifeline closes, and report how it ended and what it used.
+
+    Orphans of the run become children of this process; they stay unburied, and counted, until it ends.
+    """
+    ended = os.pidfd_open(runner)
+    poll = select.poll()
+    poll.register(ended, select.POLLIN)
+    poll.register(channels.lifeline, select.POLLIN)
+    if all(descriptor != ended for descriptor, _ in poll.poll()):
+        os.kill(runner, signal.SIGKILL)
+    _, status, usage = os.wait4(runner, 0)
     if os.WIFEXITED(status) and os.WEXITSTATUS(status) == _FAILED:
         os._exit(_FAILED)
-    channels.tell(_ended(status, usage))
+    channels.tell({"ended": status, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_kib": usage.ru_maxrss})
 
 
 def _files(job: Job) -> dict[str, bytes]:
@@ -217,6 +216,3 @@ def _limit(job: Job) -> None:
     }.items():
         resource.setrlimit(what, (most, most))
 
-
-def _ended(status: int | None, usage: resource.struct_rusage) -> dict[str, Any]:
-    return {"ended": status, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_kib": usage.ru_maxrss}
