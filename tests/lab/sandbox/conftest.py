@@ -142,7 +142,7 @@ def parent(request: pytest.FixtureRequest, treasure: Treasure, as_user: Any) -> 
 
 @pytest.fixture
 def attack(parent: Parent, treasure: Treasure) -> Callable[..., Result]:
-    """Run an attack; it must end in one of ``ends``, say nothing of an escape or a secret, and change or leave nothing."""
+    """Run an attack; it must end in one of ``ends``, tell of no escape and no secret, and change or leave nothing."""
 
     def attack(code: str, ends: str, **given: Any) -> Result:
         mark = 1 + secrets.randbelow(2**32 - 2)
@@ -161,7 +161,7 @@ def attack(parent: Parent, treasure: Treasure) -> Callable[..., Result]:
 
 @pytest.fixture
 def succeeds_outside(treasure: Treasure) -> Callable[[str], None]:
-    """Holds that an attack does what it says where there is no sandbox, so that its failure within one means something."""
+    """Holds that an attack succeeds where there is no sandbox, so that its failure within one means something."""
 
     def outside(code: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -183,6 +183,11 @@ def aimed(code: str, treasure: Treasure, pid: int) -> str:
     for name, aim in aims.items():
         code = code.replace(f"${name}", aim)
     return code
+
+
+@pytest.fixture(name="processes_with")
+def _processes_with() -> Callable[[str], list[int]]:
+    return processes_with
 
 
 def processes_with(mark: str) -> list[int]:

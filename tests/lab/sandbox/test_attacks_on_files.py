@@ -5,6 +5,8 @@ What each must not do is its name; where it can be shown without harm, the attac
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from paperworks.lab.sandbox import Limits
@@ -71,7 +73,8 @@ MUST_NOT_EITHER = {
     "unpack an archive outwards": (
         "import io, tarfile\n"
         "archive = io.BytesIO()\n"
-        "with tarfile.open(fileobj=archive, mode='w') as tar: tar.addfile(tarfile.TarInfo('../../..' + $FOLDER + '/new'))\n"
+        "with tarfile.open(fileobj=archive, mode='w') as tar:\n"
+        "    tar.addfile(tarfile.TarInfo('../../..' + $FOLDER + '/new'))\n"
         "archive.seek(0)\n"
         "tarfile.open(fileobj=archive).extractall('.')\n"
         "print('ESCAPED')"
@@ -106,9 +109,6 @@ def test_must_not_use_a_descriptor_of_the_parent(attack, treasure):
         "        print('ESCAPED', descriptor)\n"
     )
     with treasure.file.open("rb+") as leaked:
-        leaked.fileno()
-        import os
-
         os.set_inheritable(leaked.fileno(), True)
         assert attack(code, "ok", stdin="the input").stdout == "b'the input'\n"
 

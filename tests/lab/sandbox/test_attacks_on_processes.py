@@ -41,7 +41,9 @@ MUST_NOT = {
     "change its limits": (
         "import resource\nresource.setrlimit(resource.RLIMIT_CORE, (0, 0))\nprint('ESCAPED')"
     ),
-    "read the limits of the parent": "import resource\nresource.prlimit($PARENT, resource.RLIMIT_CORE)\nprint('ESCAPED')",
+    "read the limits of the parent": (
+        "import resource\nresource.prlimit($PARENT, resource.RLIMIT_CORE)\nprint('ESCAPED')"
+    ),
 }  # fmt: skip
 MUST_NOT_EITHER = {
     "become root": "import os\nos.setuid(0)\nprint('ESCAPED')",

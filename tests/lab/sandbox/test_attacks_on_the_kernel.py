@@ -60,7 +60,8 @@ FAILS = {
 
 def in_code(call: str) -> str:
     name, _, given = call.partition(", ")
-    return f"{CALL}import errno\nanswer = called({NUMBERS[name]}, {given})\nprint('ESCAPED' if answer >= 0 else ctypes.get_errno())"
+    made = f"{CALL}answer = called({NUMBERS[name]}, {given})\n"
+    return made + "print('ESCAPED' if answer >= 0 else ctypes.get_errno())"
 
 
 @pytest.mark.parametrize("call", [pytest.param(call, id=f"must not {name}") for name, call in ENDS_AT_ONCE.items()])

@@ -34,7 +34,9 @@ MUST_NOT_EITHER = {
     "use a cipher of the kernel": "import socket\nsocket.socket(38, socket.SOCK_SEQPACKET)\nprint('ESCAPED')",
     "use IPv6": "import socket\nsocket.socket(socket.AF_INET6)\nprint('ESCAPED')",
     "resolve a name": "import socket\nsocket.getaddrinfo('example.org', 80)\nprint('ESCAPED')",
-    "fetch a page": "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:$PORT', timeout=5)\nprint('ESCAPED')",
+    "fetch a page": (
+        "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:$PORT', timeout=5)\nprint('ESCAPED')"
+    ),
 }
 
 
@@ -51,5 +53,7 @@ def test_fails(code, attack):
 
 
 def test_asyncio_works_all_the_same(attack):
-    code = "import asyncio\nasync def answer():\n    await asyncio.sleep(0)\n    return 42\nfound = asyncio.run(answer())"
+    code = (
+        "import asyncio\nasync def answer():\n    await asyncio.sleep(0)\n    return 42\nfound = asyncio.run(answer())"
+    )
     assert attack(code, "ok", value="found").value == 42

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paperworks.lab.sandbox import Case, Limits, check, run
+from paperworks.lab.sandbox import Case, Limits, check, run, running
 
 LEFT_OUT = {"no Landlock", "root, no namespaces", "nobody, no namespaces"}
 CASES = [Case(args=(number,), expected=number * 7919 + 11) for number in range(3)]
@@ -21,7 +21,8 @@ MUST_NOT_PASS = {
         "class Same:\n    def __eq__(self, other): return True\n    __hash__ = None\ndef f(n): return Same()"
     ),
     "by a number that equals everything": (
-        "class Same(int):\n    def __eq__(self, other): return True\n    __hash__ = int.__hash__\ndef f(n): return Same(1)"
+        "class Same(int):\n    def __eq__(self, other): return True\n    __hash__ = int.__hash__\n"
+        "def f(n): return Same(1)"
     ),
     "by a text that shows as the answer": "class Text(str): pass\ndef f(n): return Text(n * 7919 + 11)",
     "by a dict that lies": "class Lie(dict):\n    def items(self): return []\ndef f(n): return Lie()",
@@ -49,7 +50,9 @@ MUST_NOT_PASS = {
     "by writing a verdict where the results go": (
         "import os\n"
         "for descriptor in range(3, 256):\n"
-        "    try: os.write(descriptor, b'{\"passed\": true}\\n{\"outcome\": {\"passed\": true}}\\n{\"end\": \"ok\"}\\n')\n"
+        "    try:\n"
+        "        os.write(descriptor, b'{\"passed\": true}\\n{\"outcome\": {\"passed\": true}}\\n')\n"
+        "        os.write(descriptor, b'{\"end\": \"ok\"}\\n')\n"
         "    except OSError: pass\n"
         "os._exit(0)"
     ),
@@ -91,7 +94,9 @@ MUST_NOT_PASS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("code", [pytest.param(code, id=f"must not pass {name}") for name, code in MUST_NOT_PASS.items()])
+@pytest.mark.parametrize(
+    "code", [pytest.param(code, id=f"must not pass {name}") for name, code in MUST_NOT_PASS.items()]
+)
 def test_fails(code, parent):
     verdict = parent("check", code=code, function="f", cases=CASES, limits=Limits(wall_s=0.5))
     assert not verdict.passed
@@ -105,8 +110,6 @@ def test_what_is_right_passes(parent):
 
 
 def test_expected_values_must_not_reach_the_child(monkeypatch):
-    from paperworks.lab.sandbox import running
-
     sent = []
     send = running.supervise
     monkeypatch.setattr(running, "supervise", lambda job, *given: sent.append(job.to_bytes()) or send(job, *given))
@@ -158,7 +161,9 @@ def test_keys_with_equal_hashes_must_not_hold_the_parent():
     assert "equal hashes" in result.error.message
 
 
-@pytest.mark.parametrize("name", ["json.py", "traceback.py", "os.py", "encodings.py", "sitecustomize.py", "usercustomize.py"])
+@pytest.mark.parametrize(
+    "name", ["json.py", "traceback.py", "os.py", "encodings.py", "sitecustomize.py", "usercustomize.py"]
+)
 def test_a_file_with_the_name_of_a_module_must_not_run_in_the_harness(name):
     result = run("print('main')", files={name: "print('ESCAPED')\nimport os\nos._exit(0)"}, value="1")
     assert (result.status, result.stdout, result.value) == ("ok", "main\n", 1)
@@ -168,7 +173,12 @@ def test_the_environment_of_the_parent_must_not_start_anything(monkeypatch, tmp_
     startup = tmp_path / "startup.py"
     startup.write_text("print('ESCAPED')")
     (tmp_path / "sitecustomize.py").write_text("print('ESCAPED')")
-    for name, value in {"PYTHONSTARTUP": startup, "PYTHONPATH": tmp_path, "PYTHONINSPECT": "1", "LD_PRELOAD": "x"}.items():
+    for name, value in {
+        "PYTHONSTARTUP": startup,
+        "PYTHONPATH": tmp_path,
+        "PYTHONINSPECT": "1",
+        "LD_PRELOAD": "x",
+    }.items():
         monkeypatch.setenv(name, str(value))
     result = run("import os, sys\nprint(sorted(os.environ), sys.flags.no_site)")
     assert result.stdout == "['HOME', 'LANG', 'PATH', 'PYTHONHASHSEED', 'PYTHONUTF8', 'TMPDIR', 'TZ'] 1\n"

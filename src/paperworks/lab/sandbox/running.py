@@ -31,7 +31,7 @@ class Script:
     stdin: str = ""
     files: Mapping[str, str | bytes] = field(default_factory=dict)
     value: str | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     hash_seed: int = 0
 
 
@@ -53,8 +53,10 @@ def run(
     Raises `SandboxUnavailable` where this machine cannot keep ``limits``, and ValueError for a path in ``files`` that
     leaves the folder. Whatever the code does is a `Result`.
     """
-    script = Script(code=code, stdin=stdin, files=files or {}, value=value, limits=limits or Limits(), hash_seed=hash_seed)
-    return run_script(script)
+    limits = limits or Limits()
+    return run_script(
+        Script(code=code, stdin=stdin, files=files or {}, value=value, limits=limits, hash_seed=hash_seed)
+    )
 
 
 def run_many(
@@ -66,7 +68,7 @@ def run_many(
     Leaving the loop early starts no further script.
     """
     waiting = list(scripts)
-    pool = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)))
+    pool = ThreadPoolExecutor(workers or _cores())
     try:
         for done, result in enumerate(pool.map(run_script, waiting), 1):
             if progress is not None:
@@ -74,6 +76,10 @@ def run_many(
             yield result
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 def run_script(script: Script) -> Result:

@@ -6,11 +6,10 @@ import fcntl
 import json
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,12 @@ from .inside.job import Job
 from .limits import Limits
 from .result import Status
 
-_START = "import sys; sys.path.insert(0, sys.argv[5]); from inside import launch; del sys.path[0]; launch.main()"
+_START = "import sys; sys.path.insert(0, sys.argv[6]); from inside import launch; del sys.path[0]; launch.main()"
 _HERE = str(Path(__file__).parent)
 _STARTUP_S = 30.0
 _GRACE_S = 5.0
 _REPORT_BYTES = 1 << 16
-_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE if sys.platform == "linux" else 0
+_SEALS = ("F_SEAL_SEAL", "F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE")
 
 
 class Refusal(RuntimeError):
@@ -93,7 +92,7 @@ def _start(
     given = [theirs[name] for name in ("job", "results", "report", "lifeline")]
     try:
         child = subprocess.Popen(
-            [sys._base_executable, "-s", "-S", "-P", "-u", "-c", _START, *map(str, given), _HERE],  # type: ignore[attr-defined]
+            [sys._base_executable, "-s", "-S", "-P", "-u", "-c", _START, *map(str, [*given, os.getpid()]), _HERE],  # type: ignore[attr-defined]
             stdin=theirs["stdin"],
             stdout=theirs["stdout"],
             stderr=theirs["stderr"],
@@ -129,7 +128,7 @@ def _sealed(content: bytes) -> int:
     handle = os.memfd_create("sandbox", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     with open(handle, "wb", closefd=False) as file:
         file.write(content)
-    fcntl.fcntl(handle, fcntl.F_ADD_SEALS, _SEALS)
+    fcntl.fcntl(handle, fcntl.F_ADD_SEALS, sum(getattr(fcntl, name) for name in _SEALS))
     os.lseek(handle, 0, os.SEEK_SET)
     return handle
 
@@ -213,12 +212,9 @@ class _Watched:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """Wait for the watcher, which ends once the run is over; by force where it does not."""
+    """Wait for the watcher, which ends once the run is over; by force where it does not, which ends the run too."""
     try:
         child.wait(_GRACE_S)
-    except BaseException:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
+    except subprocess.TimeoutExpired:
+        child.kill()
         child.wait()
-        raise
-

@@ -6,16 +6,16 @@ import os
 import platform
 import sys
 import sysconfig
-from dataclasses import dataclass
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import supervise
-from .inside.job import SCRATCH, Job
+from .inside.job import SCRATCH, Job, View
 from .inside.layers import LANDLOCK, LIMITS, NAMESPACES, OWN_USER, SECCOMP
 from .inside.syscalls import MACHINES
 from .limits import Limits
@@ -27,7 +27,7 @@ _GUARANTEES = {
     SECCOMP: "a list of allowed system calls: no socket, no program, no process but the own",
     LIMITS: "CPU time, memory, tasks, file size, open files; no capability, no new privilege, no core dump",
 }
-_LINKED = "crypto ssl ffi z lzma bz2 expat sqlite3 readline tinfo ncurses panel uuid mpdec gdbm db nsl".split()
+_LINKED = "crypto ssl ffi z lzma bz2 expat sqlite3 readline tinfo ncurses panel uuid mpdec gdbm db nsl"
 _HIDDEN = ("dist-packages", "site-packages", "test")
 _DEVICES = ["/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"]
 
@@ -47,23 +47,21 @@ class Walls:
         """Raises `SandboxUnavailable` where these walls cannot keep ``limits``, or cannot hold at all."""
         for layer in (SECCOMP, LIMITS, OWN_USER):
             if layer in self.missing:
-                raise SandboxUnavailable(_sentence(layer, self.missing[layer]))
-        if NAMESPACES in self.missing:
-            why = self.missing[NAMESPACES]
-            if LANDLOCK in self.missing:
-                raise SandboxUnavailable(
-                    _sentence(f"{NAMESPACES} or {LANDLOCK}", f"{why}; {self.missing[LANDLOCK]}", "files")
-                )
-            if limits.disk:
-                raise SandboxUnavailable(_sentence(NAMESPACES, why, "disk") + "; with Limits(disk=0) it is not needed")
-            if limits.processes > 1:
-                raise SandboxUnavailable(_sentence(NAMESPACES, why, "processes") + "; with Limits(processes=1) it is not needed")
+                raise _unavailable(layer, self.missing[layer])
+        if NAMESPACES not in self.missing:
+            return
+        why = self.missing[NAMESPACES]
+        if LANDLOCK in self.missing:
+            raise _unavailable(f"{NAMESPACES} or {LANDLOCK}", f"{why}; {self.missing[LANDLOCK]}", "files")
+        if limits.disk:
+            raise _unavailable(NAMESPACES, why, "disk", "with Limits(disk=0)")
+        if limits.processes > 1:
+            raise _unavailable(NAMESPACES, why, "processes", "with Limits(processes=1)")
 
 
 def job(found: Walls, code: str, limits: Limits, scratch: str, **asked: Any) -> Job:
     """The job of running ``code`` behind these walls; ``asked`` is what to take from it."""
-    walled = {"bounds": limits.bounds(), "layers": list(found.standing), "scratch": scratch, "devices": _DEVICES}
-    return Job(code=code, **walled, **_library(), **asked)
+    return Job(code=code, bounds=limits.bounds(), layers=list(found.standing), view=_view(), scratch=scratch, **asked)
 
 
 @contextmanager
@@ -80,8 +78,8 @@ def scratch_folder(found: Walls) -> Iterator[str]:
 @cache
 def walls() -> Walls:
     """The walls of this machine for this user; the first call tries them, which takes a run that does nothing."""
-    if missing := _unsupported():
-        return Walls((), {layer: missing for layer in _GUARANTEES})
+    if (unsupported := _unsupported()) is not None:
+        return Walls((), dict.fromkeys(_GUARANTEES, unsupported))
     wanted = [layer for layer in _GUARANTEES if layer != OWN_USER or os.geteuid() == 0]
     missing: dict[str, str] = {}
     while True:
@@ -90,7 +88,7 @@ def walls() -> Walls:
         if refused is None:
             return found
         if refused.layer not in found.standing:
-            return Walls((), {layer: refused.why for layer in _GUARANTEES})
+            return Walls((), dict.fromkeys(_GUARANTEES, refused.why))
         missing[refused.layer] = refused.why
 
 
@@ -132,23 +130,26 @@ def _tried(found: Walls) -> supervise.Refusal | None:
     return None
 
 
-def _sentence(layer: str, why: str, what: str = "anything") -> str:
-    return f"no code is run here: {layer} cannot be had ({why}), and without it the limits on {what} do not hold"
+def _unavailable(layer: str, why: str, what: str = "anything", instead: str = "") -> SandboxUnavailable:
+    return SandboxUnavailable(
+        f"no code is run here: {layer} cannot be had ({why}), and without it the limits on {what} do not hold"
+        + (f"; {instead} it is not needed" if instead else "")
+    )
 
 
 @cache
-def _library() -> dict[str, list[str]]:
-    """Where the standard library is: what to show of the file system, and what of it to hide again."""
-    folder = Path(os.__file__).parent
-    inside = [str(entry) for entry in sorted(folder.iterdir()) if entry.name not in _HIDDEN]
+def _view() -> View:
+    """The standard library without what is installed in it, what its extension modules link, and four devices."""
+    library = Path(os.__file__).parent
     shared = [str(path) for path in (*_system_libraries(), *_bundled_libraries())]
     others = [*shared, "/usr/share/zoneinfo", "/etc/ld.so.cache"]
-    return {
-        "readable": [*inside, *others],
-        "listable": [str(folder)],
-        "masked": [str(folder / name) for name in _HIDDEN],
-        "mounted": [str(folder), *others],
-    }
+    return View(
+        mounted=[str(library), *others],
+        masked=[str(library / name) for name in _HIDDEN],
+        readable=[str(entry) for entry in sorted(library.iterdir()) if entry.name not in _HIDDEN] + others,
+        listable=[str(library)],
+        devices=_DEVICES,
+    )
 
 
 def _system_libraries() -> list[Path]:
@@ -162,4 +163,4 @@ def _bundled_libraries() -> list[Path]:
     folder = Path(sys.base_prefix, "lib")
     if folder in {Path("/usr/lib"), Path("/lib")}:
         return []
-    return sorted(path for name in _LINKED for path in folder.glob(f"lib{name}*.so*"))
+    return sorted(path for name in _LINKED.split() for path in folder.glob(f"lib{name}*.so*"))

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping
 
 from . import kernel
-from .job import SCRATCH
+from .job import SCRATCH, View
 
 _BUILT_AT = "/dev"  # exists everywhere; hidden only once every source has been taken hold of
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
@@ -18,18 +18,18 @@ _MS_PRIVATE_ALL = (1 << 18) | (1 << 14)
 _MNT_DETACH = 2
 
 
-def enter(*, readable: list[str], masked: list[str], devices: list[str], files: Mapping[str, bytes], disk: int) -> None:
+def enter(view: View, files: Mapping[str, bytes], disk: int) -> None:
     """Make the new root and go there, into `SCRATCH`, which holds ``files`` and room for ``disk`` bytes more.
 
     Every file system of before is out of reach after this. Raises OSError where the kernel refuses a part of it.
     """
     kernel.mount(None, "/", _MS_PRIVATE_ALL)
-    trees = {path: _clone(path, _NO_DEVICES) for path in readable if os.path.exists(path)}  # noqa: PTH110
-    trees |= {path: _clone(path, 0) for path in devices}
+    trees = {path: _clone(path, _NO_DEVICES) for path in view.mounted if os.path.exists(path)}  # noqa: PTH110
+    trees |= {path: _clone(path, 0) for path in view.devices}
     _new_memory(_BUILT_AT, "mode=755,size=1m,nr_inodes=4096", _NO_SETUID)
     for path in sorted(trees):
         _attach(trees[path], _BUILT_AT + path)
-    for path in masked:
+    for path in view.masked:
         if os.path.isdir(_BUILT_AT + path):  # noqa: PTH112  (pathlib is slow to import)
             _new_memory(_BUILT_AT + path, "mode=755,size=4k,nr_inodes=1", _READ_ONLY)
     _new_scratch(_BUILT_AT + SCRATCH, files, disk)

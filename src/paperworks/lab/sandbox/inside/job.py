@@ -26,6 +26,21 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What of this machine's files the run may see, as paths; nothing else is there for it.
+
+    ``mounted`` goes into a file system of the run's own, ``masked`` is emptied in it. Landlock holds the run to what is
+    ``readable``, to names in what is ``listable``, and to the ``devices``. The first of ``listable`` is the library.
+    """
+
+    mounted: list[str]
+    masked: list[str]
+    readable: list[str]
+    listable: list[str]
+    devices: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One run: the code, what to take from it, and the walls around it."""
 
@@ -36,11 +51,7 @@ class Job:
     inputs: str = "[]"
     bounds: Bounds
     layers: list[str]
-    readable: list[str]
-    listable: list[str]
-    masked: list[str]
-    mounted: list[str]
-    devices: list[str]
+    view: View
     scratch: str
 
     def to_bytes(self) -> bytes:
@@ -53,4 +64,4 @@ class Job:
         """The inverse of `to_bytes`."""
         fields: dict[str, Any] = json.loads(data)
         files = {name: base64.b64decode(content) for name, content in fields.pop("files").items()}
-        return Job(**fields | {"files": files, "bounds": Bounds(**fields["bounds"])})
+        return Job(**fields | {"files": files, "bounds": Bounds(**fields["bounds"]), "view": View(**fields["view"])})

@@ -27,7 +27,9 @@ def version() -> int:
     return kernel.call("landlock_create_ruleset", None, 0, _CREATE_GIVES_VERSION)
 
 
-def confine(*, readable: Iterable[str], listable: Iterable[str], writable: Iterable[str], devices: Iterable[str]) -> None:
+def confine(
+    *, readable: Iterable[str], listable: Iterable[str], writable: Iterable[str], devices: Iterable[str]
+) -> None:
     """Leave this process only these files and what lies beneath them; sockets and foreign signals too where it can.
 
     ``listable`` folders give the names in them, not the content. Raises OSError where the kernel has no Landlock, or

@@ -18,7 +18,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from . import filesystem, harness, kernel, landlock, seccomp
 from .job import MAIN, Job
@@ -49,8 +49,10 @@ class _Channels:
 
 
 def main() -> None:
-    """Run the job in the descriptors that the command line names: job, results, report, lifeline."""
-    channels = _Channels(*map(int, sys.argv[1:5]))
+    """Run the job that the command line names: descriptors of job, results, report, lifeline; the parent's number."""
+    *descriptors, parent = map(int, sys.argv[1:6])
+    kernel.die_with_parent(parent)
+    channels = _Channels(*descriptors)
     job = Job.from_bytes(os.pread(channels.job, os.fstat(channels.job).st_size, 0))
     os.close(channels.job)
     with _telling(channels):
@@ -63,8 +65,7 @@ def main() -> None:
                 os.close(descriptor)  # whose closing by everybody is how the parent sees that the run is over
             os.waitpid(keeper, 0)
         else:
-            parent = 0 if NAMESPACES in job.layers else watcher  # a parent outside the namespace has no number in it
-            _keep(job, channels, parent)
+            _keep(job, channels, 0 if NAMESPACES in job.layers else watcher)  # from outside a namespace: number 0
     os._exit(0)
 
 
@@ -125,10 +126,19 @@ def _keep(job: Job, channels: _Channels, parent: int) -> None:
             _prepare(job)
             channels.tell({"started": True})
             os.close(channels.report)
-        harness.run(job, channels.results)
-        os._exit(0)
+        _run(job, channels.results)
     os.close(channels.results)
     _await(runner, channels)
+
+
+def _run(job: Job, results: int) -> NoReturn:
+    """Run the code and end, whatever it has done to this interpreter: nothing of ours runs after it."""
+    status = 1
+    try:
+        harness.run(job, results)
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def _await(runner: int, channels: _Channels) -> None:
@@ -153,9 +163,7 @@ def _files(job: Job) -> dict[str, bytes]:
 
 
 def _new_root(job: Job) -> None:
-    filesystem.enter(
-        readable=job.mounted, masked=job.masked, devices=job.devices, files=_files(job), disk=job.bounds.disk
-    )
+    filesystem.enter(job.view, _files(job), job.bounds.disk)
 
 
 def _give_up_rights(job: Job) -> None:
@@ -181,17 +189,21 @@ def _change_user() -> None:
 
 
 def _confine(job: Job) -> None:
-    writable = [job.scratch] if job.bounds.disk else []
-    readable = [*job.readable, job.scratch]
-    landlock.confine(readable=readable, listable=job.listable, writable=writable, devices=job.devices)
+    landlock.confine(
+        readable=[*job.view.readable, job.scratch],
+        listable=job.view.listable,
+        writable=[job.scratch] if job.bounds.disk else [],
+        devices=job.view.devices,
+    )
 
 
 def _prepare(job: Job) -> None:
     _put_up(LIMITS, lambda: _limit(job))
+    library = job.view.listable[0]
+    os.scandir(library).close()  # out of reach, it would make the code fail for a reason of ours
     sys.dont_write_bytecode = True
     sys.argv[:] = [MAIN]
-    sys.path[:] = [os.getcwd(), *(path for path in sys.path if path in job.listable or path.startswith(job.listable[0]))]
-    os.listdir(job.listable[0])  # the library must be in reach, or the code would fail for a reason of ours
+    sys.path[:] = [job.scratch, *(path for path in sys.path if path.startswith(library))]
     program = seccomp.build(
         machine=os.uname().machine,
         process=os.getpid(),
@@ -215,4 +227,3 @@ def _limit(job: Job) -> None:
         resource.RLIMIT_MSGQUEUE: 0,
     }.items():
         resource.setrlimit(what, (most, most))
-

@@ -22,18 +22,18 @@ getuid geteuid getgid getegid getgroups getresuid getresgid getpgrp getpgid gets
 readlinkat getdents64 uname sysinfo getrusage times getrlimit futex set_robust_list get_robust_list rseq set_tid_address
 arch_prctl exit exit_group wait4 waitid getrandom membarrier sendfile copy_file_range statfs fstatfs fadvise64 umask
 getcpu restart_syscall recvfrom shutdown getsockname getpeername getsockopt flock fsync fdatasync
-""".split()
+"""
 # Without a file system of its own the code writes nowhere, so none of these has an honest use.
 _WRITING = """
 rename renameat renameat2 mkdir mkdirat rmdir unlink unlinkat link linkat symlink symlinkat chmod fchmod fchmodat
 utimensat truncate ftruncate fallocate
-""".split()
+"""
 _FATAL = """
 ptrace process_vm_readv process_vm_writev pidfd_getfd bpf perf_event_open userfaultfd io_uring_setup io_uring_enter
 io_uring_register keyctl add_key request_key mount umount2 pivot_root chroot unshare setns move_mount open_tree fsopen
 mount_setattr open_by_handle_at kexec_load kexec_file_load init_module finit_module delete_module reboot swapon swapoff
 iopl ioperm settimeofday clock_settime acct quotactl fanotify_init modify_ldt
-""".split()
+"""
 _ABSENT = ("clone3", "openat2")  # the C library falls back to calls whose arguments can be looked at
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -57,9 +57,9 @@ def build(*, machine: str, process: int, may_write: bool, may_fork: bool) -> byt
     ``process`` is the process that will run under it: the only one that it may signal, unless it ``may_fork``.
     """
     known = numbers(machine)
-    allowed = _ALLOWED + (_WRITING if may_write else []) + (["fork", "vfork"] if may_fork else [])
-    rules = {name: [_give(_ALLOW)] for name in allowed}
-    rules |= {name: [_give(_KILL)] for name in _FATAL}
+    allowed = f"{_ALLOWED} {_WRITING if may_write else ''} {'fork vfork' if may_fork else ''}"
+    rules = {name: [_give(_ALLOW)] for name in allowed.split()}
+    rules |= {name: [_give(_KILL)] for name in _FATAL.split()}
     rules |= {name: [_give(_ERRNO | errno.ENOSYS)] for name in _ABSENT}
     rules |= _held_to_arguments(process, may_fork)
     program = _only_this_machine(machine)
@@ -88,7 +88,7 @@ def _held_to_arguments(process: int, may_fork: bool) -> dict[str, list[Instructi
 
 
 def _only_this_machine(machine: str) -> list[Instruction]:
-    """Numbers mean what the table says: no other calling convention (32 bit, x32) gets past. Leaves the number loaded."""
+    """Numbers mean what the table says: no other calling convention (32 bit, x32) passes. The number stays loaded."""
     gate = [(_LOAD, 0, 0, _ARCH_AT), (_EQUAL, 1, 0, _AUDIT_ARCH[machine]), _give(_KILL), (_LOAD, 0, 0, _NUMBER_AT)]
     if machine == "x86_64":
         gate += [(_AND, 0, 0, _X32_BIT), (_EQUAL, 1, 0, 0), _give(_KILL), (_LOAD, 0, 0, _NUMBER_AT)]
