@@ -141,10 +141,10 @@ def parent(request: pytest.FixtureRequest, treasure: Treasure, as_user: Any) -> 
 
 
 @pytest.fixture
-def attack(parent: Parent, treasure: Treasure) -> Callable[..., Result]:
+def check_attack(parent: Parent, treasure: Treasure) -> Callable[..., Result]:
     """Run an attack; it must end in one of ``ends``, tell of no escape and no secret, and change or leave nothing."""
 
-    def attack(code: str, ends: str, **given: Any) -> Result:
+    def check_attack(code: str, ends: str, **given: Any) -> Result:
         mark = 1 + secrets.randbelow(2**32 - 2)
         result = parent("run", code=aimed(code, treasure, parent.pid), hash_seed=mark, **given)
         assert isinstance(result, Result), result
@@ -156,11 +156,11 @@ def attack(parent: Parent, treasure: Treasure) -> Callable[..., Result]:
         assert processes_with(f"PYTHONHASHSEED={mark}") == []
         return result
 
-    return attack
+    return check_attack
 
 
 @pytest.fixture
-def succeeds_outside(treasure: Treasure) -> Callable[[str], None]:
+def check_outside(treasure: Treasure) -> Callable[[str], None]:
     """Holds that an attack succeeds where there is no sandbox, so that its failure within one means something."""
 
     def outside(code: str) -> None:

@@ -83,19 +83,19 @@ MUST_NOT_EITHER = {
 
 
 @pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in MUST_NOT.items()])
-def test_would_succeed_outside(code, succeeds_outside):
-    succeeds_outside(code)
+def test_would_succeed_outside(code, check_outside):
+    check_outside(code)
 
 
 @pytest.mark.parametrize(
     "code", [pytest.param(code, id=f"must not {name}") for name, code in (MUST_NOT | MUST_NOT_EITHER).items()]
 )
-def test_fails(code, attack):
-    result = attack(code, "error")
+def test_fails(code, check_attack):
+    result = check_attack(code, "error")
     assert result.error.type in {"PermissionError", "FileNotFoundError", "OSError", "ModuleNotFoundError"}
 
 
-def test_must_not_use_a_descriptor_of_the_parent(attack, treasure):
+def test_must_not_use_a_descriptor_of_the_parent(check_attack, treasure):
     code = (
         "import os, stat\n"
         "for descriptor in range(256):\n"
@@ -110,17 +110,17 @@ def test_must_not_use_a_descriptor_of_the_parent(attack, treasure):
     )
     with treasure.file.open("rb+") as leaked:
         os.set_inheritable(leaked.fileno(), True)
-        assert attack(code, "ok", stdin="the input").stdout == "b'the input'\n"
+        assert check_attack(code, "ok", stdin="the input").stdout == "b'the input'\n"
 
 
 class TestDisk:
     """With a file system of its own a run may write, in memory that ends with it."""
 
     @pytest.fixture
-    def attack(self, attack, parent):
+    def check_attack(self, check_attack, parent):
         if "namespaces" in parent.without:
-            return lambda code, ends, **given: attack(code, "error")
-        return attack
+            return lambda code, ends, **given: check_attack(code, "error")
+        return check_attack
 
     @pytest.mark.parametrize(
         "code",
@@ -136,14 +136,17 @@ class TestDisk:
             ),
         ],
     )
-    def test_must_not_fill_the_disk(self, attack, code):
-        result = attack(code, "error", limits=Limits(disk=1 << 20))
+    def test_must_not_fill_the_disk(self, check_attack, code):
+        result = check_attack(code, "error", limits=Limits(disk=1 << 20))
         assert result.error.type in {"OSError", "PermissionError"}
 
-    def test_scratch_is_gone_after_the_run(self, attack, parent):
+    def test_scratch_is_gone_after_the_run(self, check_attack, parent):
         code = "import os\nprint('ESCAPED') if os.path.exists('left') else open('left', 'w').write('x')"
         for _ in range(2):
-            attack(code, "error" if "namespaces" in parent.without else "ok")
+            check_attack(code, "error" if "namespaces" in parent.without else "ok")
 
-    def test_without_disk_nothing_is_written(self, attack):
-        assert attack("open('f', 'w')", "error", limits=Limits(disk=0)).error.type in {"OSError", "PermissionError"}
+    def test_without_disk_nothing_is_written(self, check_attack):
+        assert check_attack("open('f', 'w')", "error", limits=Limits(disk=0)).error.type in {
+            "OSError",
+            "PermissionError",
+        }

@@ -35,19 +35,19 @@ IN_MEMORY = {
 
 
 @pytest.mark.parametrize("code", [pytest.param(code, id=f"must not {name}") for name, code in IN_ONE_CALL.items()])
-def test_time_ends(code, attack):
-    result = attack(code, "timeout", limits=Limits(wall_s=0.2))
+def test_time_ends(code, check_attack):
+    result = check_attack(code, "timeout", limits=Limits(wall_s=0.2))
     assert result.cpu_s < 1
 
 
 @pytest.mark.parametrize("code", [pytest.param(code, id=f"must not hold {name}") for name, code in IN_MEMORY.items()])
-def test_memory_ends(code, attack):
-    result = attack(code, "memory error", limits=Limits(memory=128 << 20))
+def test_memory_ends(code, check_attack):
+    result = check_attack(code, "memory error", limits=Limits(memory=128 << 20))
     assert result.peak_mb < 160
     assert result.error.type in {"MemoryError", "OSError"}  # a mapping that is refused is an OSError
 
 
-def test_memory_must_not_grow_behind_a_handler(attack):
+def test_memory_must_not_grow_behind_a_handler(check_attack):
     code = (
         "parts = []\n"
         "while True:\n"
@@ -55,7 +55,7 @@ def test_memory_must_not_grow_behind_a_handler(attack):
         "    except MemoryError: break\n"
         "print(len(parts) < 2100)"
     )
-    assert attack(code, "ok memory", limits=Limits(memory=128 << 20)).stdout in {"True\n", ""}
+    assert check_attack(code, "ok memory", limits=Limits(memory=128 << 20)).stdout in {"True\n", ""}
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_memory_must_not_grow_behind_a_handler(attack):
         ),
     ],
 )
-def test_depth_must_not_crash_the_parent(code, attack):
-    attack(code, "error killed memory timeout", limits=Limits(memory=128 << 20, wall_s=0.5))
+def test_depth_must_not_crash_the_parent(code, check_attack):
+    check_attack(code, "error killed memory timeout", limits=Limits(memory=128 << 20, wall_s=0.5))
 
 
 @pytest.mark.parametrize(
@@ -86,20 +86,20 @@ def test_depth_must_not_crash_the_parent(code, attack):
                      "        except OSError: pass", id="on the channel of the results"),
     ],
 )  # fmt: skip
-def test_output_ends(code, attack):
-    result = attack(code, "output", limits=Limits(output=10_000))
+def test_output_ends(code, check_attack):
+    result = check_attack(code, "output", limits=Limits(output=10_000))
     assert len(result.stdout) <= 10_000
     assert len(result.stderr) <= 10_000
 
 
-def test_a_huge_value_must_not_come_back(attack):
-    assert attack("x = 'x' * (1 << 22)", "output", value="x").value is None
+def test_a_huge_value_must_not_come_back(check_attack):
+    assert check_attack("x = 'x' * (1 << 22)", "output", value="x").value is None
 
 
-def test_what_was_printed_before_the_end_is_kept(attack):
-    assert attack("print('so far')\nwhile True: pass", "timeout", limits=Limits(wall_s=0.2)).stdout == "so far\n"
+def test_what_was_printed_before_the_end_is_kept(check_attack):
+    assert check_attack("print('so far')\nwhile True: pass", "timeout", limits=Limits(wall_s=0.2)).stdout == "so far\n"
 
 
-def test_open_files_must_not_be_used_up(attack):
+def test_open_files_must_not_be_used_up(check_attack):
     code = "import os\nopened = []\nwhile True: opened.append(os.open('main.py', os.O_RDONLY))"
-    assert attack(code, "error", limits=Limits(open_files=32)).error.type == "OSError"
+    assert check_attack(code, "error", limits=Limits(open_files=32)).error.type == "OSError"

@@ -56,23 +56,23 @@ MUST_NOT_EITHER = {
 
 
 @pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in MUST_NOT.items()])
-def test_would_succeed_outside(code, succeeds_outside):
-    succeeds_outside(code)
+def test_would_succeed_outside(code, check_outside):
+    check_outside(code)
 
 
 @pytest.mark.parametrize(
     "code", [pytest.param(code, id=f"must not {name}") for name, code in (MUST_NOT | MUST_NOT_EITHER).items()]
 )
-def test_fails(code, attack):
-    attack(code, "error")
+def test_fails(code, check_attack):
+    check_attack(code, "error")
 
 
-def test_a_fork_bomb_must_not_get_one_process(attack):
+def test_a_fork_bomb_must_not_get_one_process(check_attack):
     code = "import os\nwhile True:\n    try: os.fork()\n    except PermissionError: break\nprint(os.getpid())"
-    assert len(attack(code, "ok").stdout.splitlines()) == 1
+    assert len(check_attack(code, "ok").stdout.splitlines()) == 1
 
 
-def test_threads_must_not_outlive_the_run(attack):
+def test_threads_must_not_outlive_the_run(check_attack):
     code = (
         "import threading, time\n"
         "def forever():\n    while True: time.sleep(0.01)\n"
@@ -81,10 +81,10 @@ def test_threads_must_not_outlive_the_run(attack):
         "    except RuntimeError: pass\n"
         "print('end')"
     )
-    assert attack(code, "ok").stdout == "end\n"
+    assert check_attack(code, "ok").stdout == "end\n"
 
 
-def test_threads_must_not_be_more_than_the_limit(attack):
+def test_threads_must_not_be_more_than_the_limit(check_attack):
     code = (
         "import threading\n"
         "stop, started = threading.Event(), 0\n"
@@ -95,19 +95,19 @@ def test_threads_must_not_be_more_than_the_limit(attack):
         "except RuntimeError: pass\n"
         "print('ESCAPED' if started > 5 else 'held')"
     )
-    assert attack(code, "ok", limits=Limits(threads=5)).stdout == "held\n"
+    assert check_attack(code, "ok", limits=Limits(threads=5)).stdout == "held\n"
 
 
-def test_stopping_itself_must_not_stop_the_clock(attack):
-    attack("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", "timeout", limits=Limits(wall_s=0.2))
+def test_stopping_itself_must_not_stop_the_clock(check_attack):
+    check_attack("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", "timeout", limits=Limits(wall_s=0.2))
 
 
-def test_ending_itself_must_not_look_like_success(attack):
-    attack("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "killed")
-    attack("import os\nos.abort()", "killed")
+def test_ending_itself_must_not_look_like_success(check_attack):
+    check_attack("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "killed")
+    check_attack("import os\nos.abort()", "killed")
 
 
-def test_ignoring_every_signal_must_not_help(attack):
+def test_ignoring_every_signal_must_not_help(check_attack):
     code = (
         "import signal\n"
         "for number in range(1, 65):\n"
@@ -118,12 +118,12 @@ def test_ignoring_every_signal_must_not_help(attack):
         "        while True: pass\n"
         "    except BaseException: pass"
     )
-    attack(code, "timeout", limits=Limits(wall_s=0.2))
+    check_attack(code, "timeout", limits=Limits(wall_s=0.2))
 
 
-def test_catching_the_cpu_signal_must_not_help(attack):
+def test_catching_the_cpu_signal_must_not_help(check_attack):
     code = "import signal\nsignal.signal(signal.SIGXCPU, lambda *_: None)\nwhile True: pass"
-    result = attack(code, "timeout", limits=Limits(wall_s=20, cpu_s=1))
+    result = check_attack(code, "timeout", limits=Limits(wall_s=20, cpu_s=1))
     assert result.wall_s < 20
 
 
@@ -138,12 +138,12 @@ class TestWhereForkingIsAllowed:
         answer = parent("run", code="", limits=Limits(processes=4))
         assert self.possible or type(answer).__name__ == "SandboxUnavailable"
 
-    def attacked(self, parent, attack, code, ends):
+    def attacked(self, parent, check_attack, code, ends):
         if self.possible:
-            return attack(code, ends, limits=Limits(processes=4, threads=0, wall_s=1, memory=128 << 20))
+            return check_attack(code, ends, limits=Limits(processes=4, threads=0, wall_s=1, memory=128 << 20))
         return None
 
-    def test_a_daemon_must_not_survive(self, parent, attack):
+    def test_a_daemon_must_not_survive(self, parent, check_attack):
         code = (
             "import os, signal, time\n"
             "if os.fork() == 0:\n"
@@ -154,10 +154,10 @@ class TestWhereForkingIsAllowed:
             "os.wait()\n"
             "print('end')"
         )
-        if result := self.attacked(parent, attack, code, "ok"):
+        if result := self.attacked(parent, check_attack, code, "ok"):
             assert result.stdout == "end\n"
 
-    def test_a_fork_bomb_must_not_pass_the_limit(self, parent, attack):
+    def test_a_fork_bomb_must_not_pass_the_limit(self, parent, check_attack):
         code = (
             "import os, time\n"
             "started = 0\n"
@@ -168,10 +168,10 @@ class TestWhereForkingIsAllowed:
             "    started += 1\n"
             "print(started)"
         )
-        if result := self.attacked(parent, attack, code, "ok"):
+        if result := self.attacked(parent, check_attack, code, "ok"):
             assert result.stdout == "3\n"
 
-    def test_killing_everybody_must_not_leave_the_namespace(self, parent, attack):
+    def test_killing_everybody_must_not_leave_the_namespace(self, parent, check_attack):
         code = (
             "import os, signal\n"
             "for process in (-1, 1):\n"
@@ -179,5 +179,5 @@ class TestWhereForkingIsAllowed:
             "    except OSError: pass\n"
             "print('end')"
         )
-        if result := self.attacked(parent, attack, code, "ok"):
+        if result := self.attacked(parent, check_attack, code, "ok"):
             assert result.stdout == "end\n"

@@ -41,19 +41,19 @@ MUST_NOT_EITHER = {
 
 
 @pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in MUST_NOT.items()])
-def test_would_succeed_outside(code, succeeds_outside):
-    succeeds_outside(code)
+def test_would_succeed_outside(code, check_outside):
+    check_outside(code)
 
 
 @pytest.mark.parametrize(
     "code", [pytest.param(code, id=f"must not {name}") for name, code in (MUST_NOT | MUST_NOT_EITHER).items()]
 )
-def test_fails(code, attack):
-    attack(code, "error")
+def test_fails(code, check_attack):
+    check_attack(code, "error")
 
 
-def test_asyncio_works_all_the_same(attack):
+def test_asyncio_works_all_the_same(check_attack):
     code = (
         "import asyncio\nasync def answer():\n    await asyncio.sleep(0)\n    return 42\nfound = asyncio.run(answer())"
     )
-    assert attack(code, "ok", value="found").value == 42
+    assert check_attack(code, "ok", value="found").value == 42

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from paperworks.lab.sandbox import Limits, Script, Status, run, run_many, running
+from paperworks.lab.sandbox import Limits, Script, Status, bench, run, run_many, running
 from paperworks.lab.sandbox.supervise import supervise
 
 MARKED = (
@@ -172,3 +172,11 @@ def test_an_interrupt_ends_the_run(processes_with):
 def test_limits_that_no_run_could_keep_are_refused(wrong):
     with pytest.raises(ValueError, match="give "):
         Limits(**wrong)
+
+
+def test_the_bench_names_walls_and_cost(capsys):
+    bench.main(repeats=6)
+    said = capsys.readouterr().out
+    assert "seccomp     yes" in said
+    assert "an empty run: " in said
+    assert "a bare interpreter: " in said

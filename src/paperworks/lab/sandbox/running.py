@@ -15,8 +15,8 @@ from .inside import values
 from .inside.job import MAIN
 from .limits import Limits
 from .result import Failure, Result, Status
-from .supervise import Traces, supervise
-from .walls import Walls, job, scratch_folder, walls
+from .supervise import Refusal, Traces, supervise
+from .walls import Walls, job, scratch_folder, unavailable, walls
 
 _MOST_TEXT = 8000
 _CLOCK_TICK_S = 0.05
@@ -94,7 +94,10 @@ def perform(script: Script, **asked: Any) -> tuple[Result, list[dict[str, Any]]]
     files = _contents(script.files)
     with scratch_folder(found) as folder:
         wanted = job(found, script.code, script.limits, folder, files=files, value=script.value, **asked)
-        traces = supervise(wanted, script.stdin.encode(), script.limits, script.hash_seed)
+        try:
+            traces = supervise(wanted, script.stdin.encode(), script.limits, script.hash_seed)
+        except Refusal as refused:
+            raise unavailable(refused.layer, refused.why) from None
     records = list(_records(traces.results))
     return _result(traces, records, script, found), records
 

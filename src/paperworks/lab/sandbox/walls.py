@@ -47,21 +47,31 @@ class Walls:
         """Raises `SandboxUnavailable` where these walls cannot keep ``limits``, or cannot hold at all."""
         for layer in (SECCOMP, LIMITS, OWN_USER):
             if layer in self.missing:
-                raise _unavailable(layer, self.missing[layer])
+                raise unavailable(layer, self.missing[layer])
         if NAMESPACES not in self.missing:
             return
         why = self.missing[NAMESPACES]
         if LANDLOCK in self.missing:
-            raise _unavailable(f"{NAMESPACES} or {LANDLOCK}", f"{why}; {self.missing[LANDLOCK]}", "files")
+            raise unavailable(f"{NAMESPACES} or {LANDLOCK}", f"{why}; {self.missing[LANDLOCK]}", "files")
         if limits.disk:
-            raise _unavailable(NAMESPACES, why, "disk", "with Limits(disk=0)")
+            raise unavailable(NAMESPACES, why, "disk", "with Limits(disk=0)")
         if limits.processes > 1:
-            raise _unavailable(NAMESPACES, why, "processes", "with Limits(processes=1)")
+            raise unavailable(NAMESPACES, why, "processes", "with Limits(processes=1)")
 
 
-def job(found: Walls, code: str, limits: Limits, scratch: str, **asked: Any) -> Job:
+def job(
+    found: Walls, code: str, limits: Limits, scratch: str, files: dict[str, bytes] | None = None, **asked: Any
+) -> Job:
     """The job of running ``code`` behind these walls; ``asked`` is what to take from it."""
-    return Job(code=code, bounds=limits.bounds(), layers=list(found.standing), view=_view(), scratch=scratch, **asked)
+    return Job(
+        code=code,
+        bounds=limits.bounds(),
+        layers=list(found.standing),
+        view=_view(),
+        scratch=scratch,
+        files=files or {},
+        **asked,
+    )
 
 
 @contextmanager
@@ -130,7 +140,8 @@ def _tried(found: Walls) -> supervise.Refusal | None:
     return None
 
 
-def _unavailable(layer: str, why: str, what: str = "anything", instead: str = "") -> SandboxUnavailable:
+def unavailable(layer: str, why: str, what: str = "anything", instead: str = "") -> SandboxUnavailable:
+    """The error that says which layer is missing, why, what that leaves open, and what could be asked for instead."""
     return SandboxUnavailable(
         f"no code is run here: {layer} cannot be had ({why}), and without it the limits on {what} do not hold"
         + (f"; {instead} it is not needed" if instead else "")

@@ -1,11 +1,13 @@
-"""What the parent asks of the child, as JSON in a sealed file that both can read."""
+"""What the parent asks of the child, as JSON in a sealed file that both can read.
+
+Named tuples, because every run waits until the child has imported this, and ``dataclasses`` is slow to import.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 MAIN = "main.py"
 """The name of the file in the scratch folder that holds the code."""
@@ -13,8 +15,7 @@ SCRATCH = "/scratch"
 """The scratch folder, where the run has a file system of its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+class Bounds(NamedTuple):
     """The limits, in the units of the kernel: bytes, seconds, tasks."""
 
     cpu_s: int
@@ -25,8 +26,7 @@ class Bounds:
     open_files: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(NamedTuple):
     """What of this machine's files the run may see, as paths; nothing else is there for it.
 
     ``mounted`` goes into a file system of the run's own, ``masked`` is emptied in it. Landlock holds the run to what is
@@ -40,28 +40,28 @@ class View:
     devices: list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One run: the code, what to take from it, and the walls around it."""
+class Job(NamedTuple):
+    """One run: the code, the walls around it, and what to take from it."""
 
     code: str
-    files: dict[str, bytes] = field(default_factory=dict)
-    value: str | None = None
-    function: str | None = None
-    inputs: str = "[]"
     bounds: Bounds
     layers: list[str]
     view: View
     scratch: str
+    files: dict[str, bytes]
+    value: str | None = None
+    function: str | None = None
+    inputs: str = "[]"
 
     def to_bytes(self) -> bytes:
         """The job as JSON."""
         files = {name: base64.b64encode(content).decode() for name, content in self.files.items()}
-        return json.dumps(asdict(replace(self, files={})) | {"files": files}).encode()
+        plain = {"bounds": self.bounds._asdict(), "view": self.view._asdict(), "files": files}
+        return json.dumps(self._asdict() | plain).encode()
 
     @staticmethod
     def from_bytes(data: bytes) -> Job:
         """The inverse of `to_bytes`."""
         fields: dict[str, Any] = json.loads(data)
-        files = {name: base64.b64decode(content) for name, content in fields.pop("files").items()}
+        files = {name: base64.b64decode(content) for name, content in fields["files"].items()}
         return Job(**fields | {"files": files, "bounds": Bounds(**fields["bounds"]), "view": View(**fields["view"])})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 
 # name, number on x86-64, number on aarch64; "-" where the machine has no such call
 _TABLE = """
@@ -48,6 +48,6 @@ MACHINES = {"x86_64": 0, "aarch64": 1}
 
 def numbers(machine: str | None = None) -> dict[str, int]:
     """System calls by name on ``machine`` (``x86_64`` or ``aarch64``; None: this one); KeyError for another machine."""
-    column = MACHINES[machine or platform.machine()]
+    column = MACHINES[machine or os.uname().machine]
     rows = (row.split() for row in _TABLE.split(","))
     return {name: int(columns[column]) for name, *columns in rows if columns[column] != "-"}
