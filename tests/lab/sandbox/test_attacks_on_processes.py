@@ -174,9 +174,10 @@ class TestWhereForkingIsAllowed:
     def test_killing_everybody_must_not_leave_the_namespace(self, parent, check_attack):
         code = (
             "import os, signal\n"
-            "for process in (-1, 1):\n"
-            "    try: os.kill(process, signal.SIGKILL)\n"
-            "    except OSError: pass\n"
+            "for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGSTOP, signal.SIGKILL):\n"
+            "    for process in (-1, 1):\n"
+            "        try: os.kill(process, number)\n"
+            "        except OSError: pass\n"
             "print('end')"
         )
         if result := self.attacked(parent, check_attack, code, "ok"):

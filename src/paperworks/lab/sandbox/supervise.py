@@ -165,10 +165,10 @@ class _Watched:
     def traces(self) -> Traces:
         """What was seen. Raises `Refusal` where the code was never started."""
         events = [json.loads(line) for line in self._streams.got["report"].splitlines()]
-        for event in events:
-            if "refused" in event:
-                raise Refusal(event["refused"], event["why"])
         if self._started is None:
+            for event in events:
+                if "refused" in event:
+                    raise Refusal(event["refused"], event["why"])
             said = self._streams.got["stderr"].decode(errors="replace").strip().rpartition("\n")[2]
             raise Refusal("a process of its own", said or f"the child did not start within {_STARTUP_S:.0f} seconds")
         ended: dict[str, Any] = next((event for event in events if "ended" in event), {})

@@ -87,7 +87,10 @@ def scratch_folder(found: Walls) -> Iterator[str]:
 
 @cache
 def walls() -> Walls:
-    """The walls of this machine for this user; the first call tries them, which takes a run that does nothing."""
+    """The walls of this machine for this user; the first call tries them, which takes a run that does nothing.
+
+    Raises `SandboxUnavailable` where not even a child can be started.
+    """
     if (unsupported := _unsupported()) is not None:
         return Walls((), dict.fromkeys(_GUARANTEES, unsupported))
     wanted = [layer for layer in _GUARANTEES if layer != OWN_USER or os.geteuid() == 0]
@@ -98,27 +101,31 @@ def walls() -> Walls:
         if refused is None:
             return found
         if refused.layer not in found.standing:
-            return Walls((), dict.fromkeys(_GUARANTEES, refused.why))
+            raise unavailable(refused.layer, refused.why)
         missing[refused.layer] = refused.why
 
 
 def describe() -> str:
     """The layers, one a line: which stand on this machine and what each keeps, or why it is missing."""
-    found = walls()
-    lines = []
-    for layer, keeps in _GUARANTEES.items():
-        if layer in found.standing:
-            lines.append(f"{layer:<11} yes  {keeps}")
-        elif layer in found.missing:
-            lines.append(f"{layer:<11} NO   {found.missing[layer]}")
-        else:
-            lines.append(f"{layer:<11} -    {keeps}")
+    try:
+        found = walls()
+    except SandboxUnavailable as error:
+        return str(error)
+    return "\n".join([*(_line(layer, found) for layer in _GUARANTEES), _summary(found)])
+
+
+def _line(layer: str, found: Walls) -> str:
+    if layer in found.missing:
+        return f"{layer:<11} NO   {found.missing[layer]}"
+    return f"{layer:<11} {'yes' if layer in found.standing else '-':<4} {_GUARANTEES[layer]}"
+
+
+def _summary(found: Walls) -> str:
     try:
         found.require(Limits())
-        lines.append("runs are possible with every limit")
     except SandboxUnavailable as error:
-        lines.append(str(error))
-    return "\n".join(lines)
+        return str(error)
+    return "runs are possible with every limit"
 
 
 def _unsupported() -> str | None:

@@ -108,6 +108,9 @@ def _write(path: str, text: str) -> None:
 def _keep(job: Job, channels: _Channels, parent: int) -> None:
     """Put up what holds for every process of the run, start the runner, and report how it ended."""
     os.setpgid(0, 0)
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # process 1 of a namespace is safe from signals that it has no handler for
     kernel.die_with_parent(parent)
     if NAMESPACES in job.layers:
         _put_up(NAMESPACES, lambda: _new_root(job))
@@ -123,6 +126,7 @@ def _keep(job: Job, channels: _Channels, parent: int) -> None:
         with _telling(channels):
             kernel.die_with_parent(keeper)
             os.close(channels.lifeline)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             _prepare(job)
             channels.tell({"started": True})
             os.close(channels.report)
