@@ -54,7 +54,7 @@ def test_code_that_is_no_python_is_an_error():
         ("import sys\nsys.exit(3)", 3),
         ("import sys\nsys.exit('no')", 1),
         ("raise SystemExit", 0),
-        ("import os\nos._exit(7)", 7),
+        *[(f"import os\nos._exit({n})", n) for n in (0, 1, 3, 7)],
     ],
 )
 def test_leaving_early_is_told_from_coming_to_the_end(code, exit_code):

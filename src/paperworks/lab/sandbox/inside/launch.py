@@ -27,7 +27,6 @@ from .layers import LANDLOCK, LIMITS, NAMESPACES, OWN_USER, SECCOMP
 _NEW_USER, _NEW_REST = 0x10000000, 0x20000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000  # mount pid net ipc uts
 _FIRST_FREE_USER, _FREE_USERS = 0x40000000, 0x20000000
 _NOBODY = 65534
-_FAILED = 3
 
 
 class _Refused(Exception):
@@ -80,7 +79,7 @@ def _telling(channels: _Channels) -> Iterator[None]:
         channels.tell({"refused": "a process of its own", "why": f"{type(error).__name__}: {error}"})
     else:
         return
-    os._exit(_FAILED)
+    os._exit(1)
 
 
 def _put_up(layer: str, wall: Callable[[], object]) -> None:
@@ -108,9 +107,7 @@ def _write(path: str, text: str) -> None:
 def _keep(job: Job, channels: _Channels, parent: int) -> None:
     """Put up what holds for every process of the run, start the runner, and report how it ended."""
     os.setpgid(0, 0)
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # process 1 of a namespace is safe from signals that it has no handler for
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # process 1 is safe from signals inside that it has no handler for
     kernel.die_with_parent(parent)
     if NAMESPACES in job.layers:
         _put_up(NAMESPACES, lambda: _new_root(job))
@@ -119,7 +116,8 @@ def _keep(job: Job, channels: _Channels, parent: int) -> None:
         os.chdir(job.scratch)
     _give_up_rights(job)
     kernel.die_with_parent(parent)  # the kernel forgets it when the user changes
-    _put_up(LANDLOCK, lambda: _confine(job)) if LANDLOCK in job.layers else None
+    if LANDLOCK in job.layers:
+        _put_up(LANDLOCK, lambda: _confine(job))
     keeper = os.getpid()
     runner = os.fork()
     if not runner:
@@ -157,8 +155,6 @@ def _await(runner: int, channels: _Channels) -> None:
     if all(descriptor != ended for descriptor, _ in poll.poll()):
         os.kill(runner, signal.SIGKILL)
     _, status, usage = os.wait4(runner, 0)
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status) == _FAILED:
-        os._exit(_FAILED)
     channels.tell({"ended": status, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_kib": usage.ru_maxrss})
 
 
