@@ -145,15 +145,14 @@ def check_attack(parent: Parent, treasure: Treasure) -> Callable[..., Result]:
     """Run an attack; it must end in one of ``ends``, tell of no escape and no secret, and change or leave nothing."""
 
     def check_attack(code: str, ends: str, **given: Any) -> Result:
-        mark = 1 + secrets.randbelow(2**32 - 2)
-        result = parent("run", code=aimed(code, treasure, parent.pid), hash_seed=mark, **given)
+        result = parent("run", code=aimed(code, treasure, parent.pid), **given)
         assert isinstance(result, Result), result
         assert ESCAPED not in f"{result.stdout}{result.value}", result
         assert treasure.secret not in f"{result.stdout}{result.stderr}{result.value}{result.error}"
         assert result.status in ends.split(), result
         assert treasure.file.read_text() == treasure.secret
         assert [path.name for path in treasure.folder.iterdir()] == ["secret"]
-        assert processes_with(f"PYTHONHASHSEED={mark}") == []
+        assert children_of(parent.pid) == []
         return result
 
     return check_attack
@@ -185,21 +184,21 @@ def aimed(code: str, treasure: Treasure, pid: int) -> str:
     return code
 
 
-@pytest.fixture(name="processes_with")
-def _processes_with() -> Callable[[str], list[int]]:
-    return processes_with
+@pytest.fixture(name="children_of")
+def _children_of() -> Callable[[int], list[int]]:
+    return children_of
 
 
-def processes_with(mark: str) -> list[int]:
-    """The processes that have ``mark`` in their environment."""
+def children_of(parent: int) -> list[int]:
+    """The processes of runs that ``parent`` started, wherever they have gone: forks keep their command line."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                environment = (folder / "environ").read_bytes()
+                command = (folder / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if mark.encode() in environment.split(b"\0"):
+            if len(command) > 3 and command[-2].endswith(b"lab/sandbox") and command[-3] == str(parent).encode():
                 found.append(int(folder.name))
     return found
 

@@ -13,10 +13,7 @@ import pytest
 from paperworks.lab.sandbox import Limits, Script, Status, bench, run, run_many, running
 from paperworks.lab.sandbox.supervise import supervise
 
-MARKED = (
-    "from paperworks.lab.sandbox import run, Limits\n"
-    "run('while True: pass', hash_seed={mark}, limits=Limits(wall_s=60))"
-)
+ENDLESS = "from paperworks.lab.sandbox import run, Limits\nrun('while True: pass', limits=Limits(wall_s=60))"
 
 
 def test_a_program_prints_reads_and_gives_back_a_value():
@@ -139,14 +136,13 @@ def test_no_descriptor_of_the_parent_is_left_open():
     assert open_descriptors() == before
 
 
-def test_a_run_dies_with_its_parent(processes_with):
-    mark = 987_654_321
-    command = [sys.executable, "-c", MARKED.format(mark=mark)]
+def test_a_run_dies_with_its_parent(children_of):
+    command = [sys.executable, "-c", ENDLESS]
     with subprocess.Popen(command, env=os.environ) as parent:
         found = []
         while len(found) < 3:  # watcher, keeper, runner
             assert parent.poll() is None
-            found = processes_with(f"PYTHONHASHSEED={mark}")
+            found = children_of(parent.pid)
         handles = [os.pidfd_open(process) for process in found]
         parent.send_signal(signal.SIGKILL)
     for handle in handles:
@@ -154,15 +150,14 @@ def test_a_run_dies_with_its_parent(processes_with):
         os.close(handle)
 
 
-def test_an_interrupt_ends_the_run(processes_with):
-    mark = 987_654_322
-    command = [sys.executable, "-c", MARKED.format(mark=mark)]
+def test_an_interrupt_ends_the_run(children_of):
+    command = [sys.executable, "-c", ENDLESS]
     with subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE) as parent:
-        while len(processes_with(f"PYTHONHASHSEED={mark}")) < 3:
+        while len(children_of(parent.pid)) < 3:
             assert parent.poll() is None
         parent.send_signal(signal.SIGINT)
         assert b"KeyboardInterrupt" in parent.communicate()[1]
-    assert processes_with(f"PYTHONHASHSEED={mark}") == []
+    assert children_of(parent.pid) == []
 
 
 @pytest.mark.parametrize(
