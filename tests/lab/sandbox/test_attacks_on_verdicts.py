@@ -42,9 +42,9 @@ MUST_NOT_PASS = {
     ),
     "by replacing the harness": (
         "import sys\n"
-        "harness = sys.modules['inside.harness']\n"
-        "harness.values.encode = lambda value: {'$': 'passed', 'of': []}\n"
-        "harness._calls = lambda *_: [{'value': True, 'passed': True}] * 3\n"
+        "harness = sys._getframe(1).f_globals\n"
+        "harness['values'].encode = lambda value: {'$': 'passed', 'of': []}\n"
+        "harness['_calls'] = lambda *_: [{'value': True, 'passed': True}] * 3\n"
         "def f(n): return n"
     ),
     "by writing a verdict where the results go": (

@@ -203,6 +203,8 @@ def _prepare(job: Job) -> None:
     os.scandir(library).close()  # out of reach, it would make the code fail for a reason of ours
     sys.dont_write_bytecode = True
     sys.argv[:] = [MAIN]
+    for name in [name for name in sys.modules if name.partition(".")[0] == __package__]:
+        del sys.modules[name]  # the code may bring a module of that name
     sys.path[:] = [job.scratch, *(path for path in sys.path if path.startswith(library))]
     program = seccomp.build(
         machine=os.uname().machine,
