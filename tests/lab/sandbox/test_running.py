@@ -60,7 +60,12 @@ def test_leaving_early_is_told_from_coming_to_the_end(code, exit_code):
 
 
 def test_files_can_be_read_and_imported():
-    files = {"inside.py": "", "package/__init__.py": "import inside", "package/part.py": "answer = 42", "data.bin": b"\x00\xff"}
+    files = {
+        "inside.py": "",
+        "package/__init__.py": "import inside",
+        "package/part.py": "answer = 42",
+        "data.bin": b"\x00\xff",
+    }
     result = run(
         "from package.part import answer\ndata = open('data.bin', 'rb').read()", files=files, value="answer, data"
     )
