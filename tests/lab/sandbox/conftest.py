@@ -119,10 +119,21 @@ def as_user(treasure: Treasure) -> Iterator[Callable[[str], tuple[int, Ask]]]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test meets every parent, but for those that its module's ``LEFT_OUT`` names."""
+    """Each test meets every parent, but for those that its module's ``LEFT_OUT`` names, and the attacks of its module.
+
+    Of ``MUST_NOT``, the attacks do no harm where they succeed, so that this can be shown; of ``MUST_NOT_EITHER`` not.
+    """
     if "parent" in metafunc.fixturenames:
         left_out = getattr(metafunc.module, "LEFT_OUT", set())
         metafunc.parametrize("parent", [name for name in PARENTS if name not in left_out], indirect=True)
+    if "shown_attack" in metafunc.fixturenames:
+        metafunc.parametrize("shown_attack", _named(metafunc.module.MUST_NOT))
+    if "attack" in metafunc.fixturenames:
+        metafunc.parametrize("attack", _named(metafunc.module.MUST_NOT | metafunc.module.MUST_NOT_EITHER))
+
+
+def _named(attacks: dict[str, str]) -> list[Any]:
+    return [pytest.param(code, id=f"must not {name}") for name, code in attacks.items()]
 
 
 @pytest.fixture

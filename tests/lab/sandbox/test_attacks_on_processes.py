@@ -6,7 +6,7 @@ import pytest
 
 from paperworks.lab.sandbox import Limits
 
-LEFT_OUT = {"no Landlock"}
+LEFT_OUT = {"no Landlock", "root, no namespaces"}
 
 MUST_NOT = {
     "fork": "import os\nif os.fork() == 0: os._exit(0)\nprint('ESCAPED')",
@@ -55,16 +55,12 @@ MUST_NOT_EITHER = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in MUST_NOT.items()])
-def test_would_succeed_outside(code, check_outside):
-    check_outside(code)
+def test_would_succeed_outside(shown_attack, check_outside):
+    check_outside(shown_attack)
 
 
-@pytest.mark.parametrize(
-    "code", [pytest.param(code, id=f"must not {name}") for name, code in (MUST_NOT | MUST_NOT_EITHER).items()]
-)
-def test_fails(code, check_attack):
-    check_attack(code, "error")
+def test_fails(attack, check_attack):
+    check_attack(attack, "error")
 
 
 def test_a_fork_bomb_must_not_get_one_process(check_attack):

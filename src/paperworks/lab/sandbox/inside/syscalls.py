@@ -34,11 +34,11 @@ pidfd_open 434 434, bpf 321 280, perf_event_open 298 241, userfaultfd 323 282, i
 io_uring_enter 426 426, io_uring_register 427 427, keyctl 250 219, add_key 248 217, request_key 249 218,
 mount 165 40, umount2 166 39, pivot_root 155 41, chroot 161 51, unshare 272 97, setns 308 268,
 move_mount 429 429, open_tree 428 428, fsopen 430 430, mount_setattr 442 442, open_by_handle_at 304 265,
-name_to_handle_at 303 264, kexec_load 246 104, kexec_file_load 320 294, init_module 175 105,
+kexec_load 246 104, kexec_file_load 320 294, init_module 175 105,
 finit_module 313 273, delete_module 176 106, reboot 169 142, swapon 167 224, swapoff 168 225, iopl 172 -,
 ioperm 173 -, settimeofday 164 170, clock_settime 227 112, acct 163 89, quotactl 179 60, fanotify_init 300 262,
 modify_ldt 154 -, memfd_create 319 279, socket 41 198, connect 42 203, seccomp 317 277, prctl 157 167,
-setsid 112 157, setpgid 109 154, setresuid 117 147, setresgid 119 149, setpriority 141 140,
+setsid 112 157, setpgid 109 154, setresuid 117 147, setresgid 119 149, 
 sched_setaffinity 203 122, personality 135 92, landlock_create_ruleset 444 444, landlock_add_rule 445 445,
 landlock_restrict_self 446 446, capset 126 91
 """
