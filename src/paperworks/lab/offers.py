@@ -32,7 +32,7 @@ class Offers:
         A function travels by its module and name, so one that is not at a module's top level, and parameters that
         cannot be pickled, are not laid out: they stay with the run.
         """
-        for place, (stem, call) in enumerate(calls.items()):
+        for place, (stem, call) in reversed(list(enumerate(calls.items()))):  # whoever looks now sees the last first
             with contextlib.suppress(pickle.PicklingError, TypeError, AttributeError):
                 write_atomically(self._folder / f"{place:06}-{stem}", pickle.dumps(call))
         try:

@@ -76,9 +76,10 @@ class Steps:
             yield from range(len(asked))
             return
         entries = [self._entry(name, params) for params in asked]
-        missing = {place: entry.stem for place, entry in enumerate(entries) if not entry.exists()}
+        missing = [place for place, entry in enumerate(entries) if not entry.exists()]
+        others = missing[1:]  # the first is for the run itself, now
         begun = []
-        with self._offers.laid_out({stem: (name, fn, asked[place]) for place, stem in missing.items()}):
+        with self._offers.laid_out({entries[place].stem: (name, fn, asked[place]) for place in others}):
             for place, entry in enumerate(entries):
                 if is_held(lock_of(entry)):
                     begun.append(place)

@@ -73,8 +73,9 @@ def _record(child: Child) -> Iterator[Begun | Done]:
     yield Done(record=bytes(said[len(READY) :]), cpu_s=usage.cpu_s)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Seed:
+    stem: str
     entry: Path
     stream: Stream
     lock: Lock
@@ -93,7 +94,7 @@ class Elsewhere:
         self._seeds: dict[str, _Seed] = {}
         self._over: set[str] = set()
         self._lost: Counter[str] = Counter()
-        self._arrived: SimpleQueue[tuple[str, Begun | Done | Exception]] = SimpleQueue()
+        self._arrived: SimpleQueue[tuple[_Seed, Begun | Done | Exception]] = SimpleQueue()
         self._task = ray.remote(compute)
         self.cpu_s = 0.0
 
@@ -106,9 +107,11 @@ class Elsewhere:
             if stem not in self._seeds and stem not in self._over:
                 self._give_out(stem, offer)
         while not self._arrived.empty():
-            stem, item = self._arrived.get()
-            if stem in self._seeds:
-                self._take_in(stem, item)
+            seed, item = self._arrived.get()
+            if self._seeds.get(seed.stem) is seed:
+                self._take_in(seed, item)
+            elif isinstance(item, Begun):  # it began as it was called back, which such a task may not hear
+                seed.stream.cancel()
 
     def close(self) -> None:
         """Call back everything."""
@@ -122,36 +125,36 @@ class Elsewhere:
             return
         options = {**self._order.resources, "max_retries": 0, "name": f"{self._order.job.slug} {stem}"}
         seed = _Seed(
+            stem=stem,
             entry=self._steps / f"{stem}.step",
             stream=Stream(self._task, options, self._order, content),
             lock=Lock(finished.lock_of(self._steps / f"{stem}.step")),
         )
         self._seeds[stem] = seed
         # Not in this thread: Ray would take it that a task which waits for others leaves its cores to them meanwhile.
-        threading.Thread(target=self._listen, args=(stem, seed.stream), daemon=True).start()
+        threading.Thread(target=self._listen, args=(seed,), daemon=True).start()
 
-    def _listen(self, stem: str, stream: Stream) -> None:
+    def _listen(self, seed: _Seed) -> None:
         try:
             while True:
-                self._arrived.put((stem, stream.take()))
+                self._arrived.put((seed, seed.stream.take()))
         except (Ended, Lost, Failed) as end:
-            self._arrived.put((stem, end))
+            self._arrived.put((seed, end))
 
-    def _take_in(self, stem: str, item: Begun | Done | Exception) -> None:
-        seed = self._seeds[stem]
+    def _take_in(self, seed: _Seed, item: Begun | Done | Exception) -> None:
         match item:
             case Begun():
                 if seed.lock.take() is not None:  # the run has come to it first
-                    self._call_back(stem)
+                    self._call_back(seed.stem)
             case Done():
                 self.cpu_s += item.cpu_s
                 with suppress(OSError, ValueError):  # without a record the run computes it itself
                     finished.put(seed.entry, item.record)
-            case Lost() if self._lost[stem] < _RETRIES:
-                self._lost[stem] += 1
-                self._seeds.pop(stem).lock.release()
+            case Lost() if self._lost[seed.stem] < _RETRIES:
+                self._lost[seed.stem] += 1
+                self._seeds.pop(seed.stem).lock.release()
             case _:
-                self._settle(stem)
+                self._settle(seed.stem)
 
     def _call_back(self, stem: str) -> None:
         self._seeds[stem].stream.cancel()
