@@ -39,16 +39,16 @@ class BlockingChat:
         return _run(self._chat.ask_all(questions, sampling, progress=progress))
 
     @overload
-    def ask_for(self, wanted: type[T], question: Question, sampling: Sampling | None = None) -> Structured[T]: ...
+    def ask_for(self, wanted: type[T], question: Question, *, sampling: Sampling | None = None) -> Structured[T]: ...
 
     @overload
     def ask_for(
-        self, wanted: Mapping[str, Any], question: Question, sampling: Sampling | None = None
+        self, wanted: Mapping[str, Any], question: Question, *, sampling: Sampling | None = None
     ) -> Structured[Any]: ...
 
-    def ask_for(self, wanted: Any, question: Question, sampling: Sampling | None = None) -> Structured[Any]:
+    def ask_for(self, wanted: Any, question: Question, *, sampling: Sampling | None = None) -> Structured[Any]:
         """See `Chat.ask_for`."""
-        return _run(self._chat.ask_for(wanted, question, sampling))
+        return _run(self._chat.ask_for(wanted, question, sampling=sampling))
 
     @contextmanager
     def stream(self, question: Question, sampling: Sampling | None = None) -> Iterator[BlockingReplyStream]:

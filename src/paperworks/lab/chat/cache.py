@@ -45,7 +45,7 @@ class ReplyCache:
         """The kept answer, marked ``cached``; None where there is none that can be trusted."""
         place = self._place(key)
         try:
-            return _decode(place.read_bytes())
+            return _decode(key, place.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -55,7 +55,7 @@ class ReplyCache:
     def keep(self, key: str, reply: Reply) -> None:
         """Keep an answer. Where the disk does not take it that is reported, and the answer is not lost over it."""
         try:
-            write_atomically(self._place(key), _encode(reply))
+            write_atomically(self._place(key), _encode(key, reply))
         except OSError as error:
             _log.warning("an answer could not be kept in %s: %s", self.folder, error)
 
@@ -63,18 +63,18 @@ class ReplyCache:
         return self.folder / key[:2] / f"{key}.json"
 
 
-def _encode(reply: Reply) -> bytes:
+def _encode(key: str, reply: Reply) -> bytes:
     content = asdict(reply) | {"cached": True}
-    return json.dumps({"sha256": _digest(content), "reply": content}).encode()
+    return json.dumps({"sha256": _digest(key, content), "reply": content}).encode()
 
 
-def _decode(data: bytes) -> Reply:
+def _decode(key: str, data: bytes) -> Reply:
     entry = json.loads(data)
     content = entry["reply"]
-    if entry["sha256"] != _digest(content):
+    if entry["sha256"] != _digest(key, content):
         raise ValueError("its content does not have the digest that stands in it")
     return Reply(**content | {"pieces": tuple(content["pieces"]), "usage": Usage(**content["usage"])})
 
 
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _digest(key: str, content: Any) -> str:
+    return hashlib.sha256(json.dumps([key, content], sort_keys=True).encode()).hexdigest()

@@ -115,14 +115,16 @@ class Chat:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     @overload
-    async def ask_for(self, wanted: type[T], question: Question, sampling: Sampling | None = None) -> Structured[T]: ...
+    async def ask_for(
+        self, wanted: type[T], question: Question, *, sampling: Sampling | None = None
+    ) -> Structured[T]: ...
 
     @overload
     async def ask_for(
-        self, wanted: Mapping[str, Any], question: Question, sampling: Sampling | None = None
+        self, wanted: Mapping[str, Any], question: Question, *, sampling: Sampling | None = None
     ) -> Structured[Any]: ...
 
-    async def ask_for(self, wanted: Any, question: Question, sampling: Sampling | None = None) -> Structured[Any]:
+    async def ask_for(self, wanted: Any, question: Question, *, sampling: Sampling | None = None) -> Structured[Any]:
         """An answer of the form ``wanted``: a pydantic model or another type, or a JSON schema as a mapping.
 
         The backend is asked to hold to the form where it can; else the model is told. An answer that does not have it

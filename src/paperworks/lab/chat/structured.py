@@ -69,16 +69,18 @@ async def ask_for(ask: Ask, request: Request, form: Form[T], support: SchemaSupp
     try:
         return Structured(parse(first.text, form), (first,))
     except ValueError as error:
-        fault = str(error)
+        fault = _told(error, first)
     again = replace(request, messages=(*request.messages, *_repair(first, fault, form.schema)))
     second = await support.ask(ask, again, form.schema)
     try:
         return Structured(parse(second.text, form), (first, second))
     except ValueError as error:
-        raise MalformedAnswer(
-            f"{second.model} did not give the form that was asked for, twice: first, {fault}; then, {error}",
-            (first, second),
-        ) from None
+        said = f"first, {fault}; then, {_told(error, second)}"
+    raise MalformedAnswer(f"{second.model} did not give the form that was asked for, twice: {said}", (first, second))
+
+
+def _told(error: ValueError, reply: Reply) -> str:
+    return f"{error} (it was cut at max_tokens)" if reply.finish == "length" else str(error)
 
 
 def _explained(messages: tuple[Message, ...], schema: Mapping[str, Any]) -> tuple[Message, ...]:
