@@ -200,7 +200,7 @@ async def test_images_need_a_model_that_sees(chat):
 
 
 async def test_it_is_asked_for_a_form_in_words(chat):
-    with pytest.raises(MalformedAnswer, match="tiny did not give the form .* cut at max_tokens"):
+    with pytest.raises(MalformedAnswer, match=r"tiny did not give the form .* cut at max_tokens"):
         await chat.ask_for({"type": "object"}, "?", sampling=Sampling(max_tokens=2))
     assert chat.budget.spent.calls == 2
 
