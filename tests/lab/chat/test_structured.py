@@ -123,6 +123,9 @@ async def test_a_model_that_is_not_held_to_schemas_is_asked_in_words():
         f'<think>{{"verdict": "bad", "score": 0}} or rather</think>\n{GOOD}',
         f"```python\nprint()\n```\n```json\n{GOOD}\n```",
         f'The form is {{"verdict": "..."}}; so: {GOOD}',
+        f'At first I thought {{"verdict": "bad", "score": 1}}. But no: {GOOD} [1]',
+        f'```json\n{{"verdict": "bad", "score": 1}}\n```\nor rather\n```json\n\n{GOOD}\n```',
+        f"{'As shown [1, 2] and {x} ' * 90}: {GOOD}",
     ],
 )
 async def test_json_is_found_in_what_models_put_around_it(text):
@@ -137,6 +140,9 @@ async def test_json_is_found_in_what_models_put_around_it(text):
         ('{"verdict": "good", "score": 4', "it holds no JSON"),
         ('{"verdict": "good", "score": NaN}', "it holds no JSON"),
         ("[" * 100_000, "it holds no JSON"),
+        ("```json" + "\n" * 100_000, "it holds no JSON"),
+        ('{"verdict": ' * 30_000, "it holds no JSON"),
+        ("1" * 5000, "it holds no JSON"),
         ("[]", "the answer: Input should be an object"),
         ('{"verdict": "good", "score": 4, "more": 1}', "more: Extra inputs are not permitted"),
     ],

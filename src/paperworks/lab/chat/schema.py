@@ -11,9 +11,10 @@ from typing import Any, Generic, Never, TypeVar
 from paperworks.core import MissingExtra
 
 T = TypeVar("T")
-_FENCED = re.compile(r"```[a-zA-Z]*\s*\n(.*?)```", re.DOTALL)
+_FENCED = re.compile(r"```[^`\n]*\n(.*?)```", re.DOTALL)
 _THOUGHT = re.compile(r"(?s)^.*</think>")
-_MOST_STARTS = 64
+_BRACKET = re.compile(r"[{\[]")
+_MOST_STARTS = 1000  # brackets in prose that are looked at, so that a text of nothing else takes no time
 _MOST_FAULTS = 5
 
 
@@ -38,20 +39,25 @@ def parse(text: str, form: Form[T]) -> T:
 
     Raises ValueError that says, for the model as much as for a person, what is wrong.
     """
-    fault = "it holds no JSON"
+    fault = ""
     for candidate in _candidates(text):
         try:
             return form.read(candidate)
         except ValueError as error:
-            fault = str(error)
-    raise ValueError(fault)
+            fault = fault or str(error)
+    raise ValueError(fault or "it holds no JSON")
 
 
-def _candidates(text: str) -> Iterator[str]:
-    """Texts that are JSON, from the likeliest on. If none has the right form, the last one's fault is told."""
+def _candidates(text: str) -> list[str]:
+    """Texts that are JSON, from the likeliest on: the whole, else what is fenced, else what stands in prose.
+
+    Of several the last comes first, since models think before they answer.
+    """
     told = _THOUGHT.sub("", text).strip()
-    wholes = [told, *(block.strip() for block in _FENCED.findall(told))]
-    return iter([whole for whole in wholes if _is_json(whole)] or _embedded(told))
+    if _is_json(told):
+        return [told]
+    fenced = [block for block in _FENCED.findall(told) if _is_json(block)]
+    return (fenced or list(_embedded(told)))[::-1]
 
 
 def _embedded(text: str) -> Iterator[str]:
@@ -59,7 +65,7 @@ def _embedded(text: str) -> Iterator[str]:
     decoder = json.JSONDecoder(parse_constant=_no_constant)
     at = 0
     for _ in range(_MOST_STARTS):
-        start = re.compile(r"[{\[]").search(text, at)
+        start = _BRACKET.search(text, at)
         if start is None:
             return
         try:
