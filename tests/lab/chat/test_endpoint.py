@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import traceback
 
@@ -89,6 +90,17 @@ async def test_the_key_goes_to_the_server_and_nowhere_else(server, impatient, se
     assert [asked.headers["authorization"] for asked in server.asked] == [f"Bearer {secret}"] * 7
     assert secret not in "".join(seen) + caplog.text + repr(endpoint) + repr(chat) + repr(endpoint.identity())
     assert sum("[key]" in text for text in seen) == 5
+
+
+@pytest.mark.parametrize("at", [280, 14_990])
+async def test_a_key_is_not_cut_in_two_where_words_are_cut(server, secret, at):
+    chat = Chat(server.endpoint())
+    for page in ("x" * at + secret, "<br>" * (at // 4) + secret):
+        server.script = [server.http(page.encode(), 401, kind="text/html"), server.failure(401, page)]
+        for _ in range(2):
+            assert "sk-" not in await told_by(chat.ask("Why?"))
+        server.script = [server.http(json.dumps({page: 1}).encode())]
+        assert "sk-" not in await told_by(chat.ask("Why?"))
 
 
 async def told_by(question) -> str:

@@ -86,7 +86,7 @@ class Endpoint:
         try:
             async with asyncio.timeout(self.timeout_s):
                 raw = await client.chat.completions.with_raw_response.create(**self._arguments(request))
-            part = _read_whole(raw.http_response)
+            part = self._read_whole(raw.http_response)
         except _SPEAKING as error:
             failure = self._failure(error, request, "")
         else:
@@ -108,7 +108,7 @@ class Endpoint:
         except _SPEAKING as error:
             failure = self._failure(error, request, "".join(pieces))
         if last.finish is None and last.refusal is None:
-            raise failure or self._cut_off(request, "".join(pieces))
+            raise failure or self._failure(_CutOff(), request, "".join(pieces))
         yield self._reply(request, pieces, last)  # a failure after the answer's end takes nothing from it
 
     async def close(self) -> None:
@@ -124,14 +124,36 @@ class Endpoint:
                 stream=True, stream_options={"include_usage": True}, **self._arguments(request)
             )
         async with stream:
-            if "text/event-stream" not in stream.response.headers.get("content-type", "text/event-stream"):
+            if "text/event-stream" not in stream.response.headers.get("content-type", ""):
                 async with asyncio.timeout(self.timeout_s):
                     await stream.response.aread()
-                yield _read_whole(stream.response)  # a server that does not stream answers all at once
+                yield self._read_whole(stream.response)  # a server that does not stream answers all at once
                 return
-            async with aclosing(_events(stream.response)) as events:
+            async with aclosing(self._read_events(stream.response)) as events:
                 async for part in self._without_long_silence(events):
                     yield part
+
+    def _read_whole(self, response: httpx2.Response) -> Part:
+        kind = response.headers.get("content-type", "of no content type")
+        text = self._hide(response.text)
+        if "json" not in kind:
+            raise ValueError(f"it is {kind} ({words_of(text)}); is base_url right?")
+        return read_completion(json.loads(text))
+
+    async def _read_events(self, response: httpx2.Response) -> AsyncGenerator[Part, None]:
+        """What the events of a stream say, up to [DONE] or its end. Comments and events without data say nothing."""
+        response.encoding = "utf-8"  # event streams are, whatever the header says
+        events = aiter(httpx2.EventSource(response, max_event_size=None))
+        async for event in events:
+            data = self._hide(event.data.strip())
+            if data == "[DONE]":
+                break
+            if data:
+                yield read_chunk(json.loads(data))
+        with contextlib.suppress(TimeoutError, httpx2.HTTPError, _OversizedAnswer):
+            async with asyncio.timeout(_DRAIN_S):  # read to its end, the connection can be used again
+                async for _ in events:
+                    pass
 
     async def _without_long_silence(self, parts: AsyncIterator[Part]) -> AsyncGenerator[Part, None]:
         """``parts`` while their texts keep coming. Only waiting counts, not what the reader does in between."""
@@ -184,51 +206,43 @@ class Endpoint:
         text = "".join(pieces)
         usage = part.usage or estimated_usage(request, text)
         if part.refusal is not None:
-            raise Refused(self._hide(f"{self._model} declined: {words_of(part.refusal)}"), usage=usage, partial=text)
+            raise Refused(f"{self._model} declined: {words_of(part.refusal)}", usage=usage, partial=text)
         return Reply(pieces=tuple(pieces), usage=usage, finish=part.finish or "stop", model=part.model or self._model)
 
-    def _cut_off(self, request: Request, partial: str) -> ChatError:
-        return self._error(
-            "the stream ended before the answer did",
-            retriable=True,
-            usage=estimated_usage(request, partial),
-            partial=partial,
-        )
-
     def _failure(self, error: Exception, request: Request, partial: str) -> ChatError:
-        """What went wrong in one sentence, and whether to try again."""
-        used = estimated_usage(request, partial)
+        """What went wrong, and what it cost: nothing, so far as is known, where no connection was made or it broke."""
+        if isinstance(error, openai.APIStatusError):
+            return self._status_failure(error)
+        said, retriable = self._diagnosis(error)
+        lost = isinstance(error, openai.APIConnectionError | httpx2.TransportError) and retriable and not partial
+        usage = None if lost and not _is_timeout(error) else estimated_usage(request, partial)
+        return self._error(said, retriable=retriable, usage=usage, partial=partial)
+
+    def _diagnosis(self, error: Exception) -> tuple[str, bool]:
+        """In a few words, and whether another attempt may help."""
         match error:
-            case TimeoutError() | openai.APITimeoutError() | httpx2.TimeoutException():
-                return self._error(
-                    f"no answer within {self.timeout_s:g} s", retriable=True, usage=used, partial=partial
-                )
-            case openai.APIStatusError():
-                return self._status_failure(error)
+            case _ if _is_timeout(error):
+                return f"no answer within {self.timeout_s:g} s", True
             case _OversizedAnswer():
-                said = f"the response is longer than {self.max_answer_bytes} bytes"
-                return self._error(said, usage=used, partial=partial)
+                return f"the response is longer than {self.max_answer_bytes} bytes", False
+            case _CutOff():
+                return "the stream ended before the answer did", True
             case openai.APIConnectionError() | httpx2.TransportError():
-                cause = type(error.__cause__ or error).__name__
-                return self._error(
-                    f"the connection failed ({cause})", retriable=True, usage=used if partial else None, partial=partial
-                )
+                return f"the connection failed ({type(error.__cause__ or error).__name__})", True
             case ServerError():
-                return self._error(f"the server broke off: {error}", retriable=True, usage=used, partial=partial)
+                return f"the server broke off: {error}", True
             case json.JSONDecodeError() | UnicodeDecodeError() | RecursionError():
-                return self._error("the response is broken JSON", retriable=True, usage=used, partial=partial)
+                return "the response is broken JSON", True
             case ValueError():
-                return self._error(f"the response is no chat completion: {error}", usage=used, partial=partial)
+                return f"the response is no chat completion: {error}", False
             case _:
-                return self._error(
-                    f"the exchange failed ({type(error).__name__})", retriable=True, usage=used, partial=partial
-                )
+                return f"the exchange failed ({type(error).__name__})", True
 
     def _status_failure(self, error: openai.APIStatusError) -> ChatError:
         status, headers = error.status_code, error.response.headers
         told = headers.get("x-should-retry")
         retriable = (status in _RETRIABLE or status >= 500) if told not in ("true", "false") else told == "true"
-        said = words_of(error.body if error.body is not None else error.response.text)
+        said = words_of(_json_or_text(self._hide(error.response.text)))
         return self._error(
             f"HTTP {status}: {said}" if said else f"HTTP {status}",
             status=status,
@@ -237,15 +251,19 @@ class Endpoint:
         )
 
     def _error(self, said: str, **details: Any) -> ChatError:
-        return ChatError(self._hide(f"{self._model} at {urlsplit(self.base_url).netloc}: {said}"), **details)
+        return ChatError(f"{self._model} at {urlsplit(self.base_url).netloc}: {said}", **details)
 
     def _hide(self, text: str) -> str:
-        """Servers repeat the key in their errors; it goes no further."""
+        """Servers repeat the key in their errors; it goes no further. All that arrives passes here, before any cut."""
         return text.replace(self._key, "[key]") if self._key else text
 
 
 class _OversizedAnswer(ValueError):
     """The response has more bytes than are read."""
+
+
+class _CutOff(ValueError):
+    """The stream has ended, and the answer has not."""
 
 
 class _Limited(httpx2.AsyncByteStream):
@@ -287,26 +305,15 @@ def _key_from(variable: str | None) -> str:
     return key
 
 
-def _read_whole(response: httpx2.Response) -> Part:
-    kind = response.headers.get("content-type", "no content type")
-    if "json" not in kind:
-        raise ValueError(f"it is {kind} ({words_of(response.text)}); is base_url right?")
-    return read_completion(json.loads(response.content))
+def _is_timeout(error: Exception) -> bool:
+    return isinstance(error, TimeoutError | openai.APITimeoutError | httpx2.TimeoutException)
 
 
-async def _events(response: httpx2.Response) -> AsyncGenerator[Part, None]:
-    """What the events of a stream say, up to [DONE] or its end. Comments and events without data say nothing."""
-    response.encoding = "utf-8"  # event streams are, whatever the header says
-    events = aiter(httpx2.EventSource(response, max_event_size=None))
-    async for event in events:
-        if event.data.strip() == "[DONE]":
-            break
-        if event.data.strip():
-            yield read_chunk(json.loads(event.data))
-    with contextlib.suppress(TimeoutError, httpx2.HTTPError, _OversizedAnswer):
-        async with asyncio.timeout(_DRAIN_S):  # read to its end, the connection can be used again
-            async for _ in events:
-                pass
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _merged(before: Part, part: Part) -> Part:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ class Reply:
 def estimated_usage(request: Request, answer: str = "") -> Usage:
     """A guess at the tokens: four bytes of text each, and `IMAGE_TOKENS` an image."""
     return Usage(
-        prompt_tokens=_overhead(request) + _tokens(message.text for message in request.messages),
+        prompt_tokens=_overhead(request) + _tokens(_texts(request)),
         completion_tokens=_tokens([answer]),
         estimated=True,
     )
@@ -72,8 +73,16 @@ def largest_usage(request: Request) -> Usage | None:
     """
     if request.sampling.max_tokens is None:
         return None
-    written = sum(len(message.text.encode()) for message in request.messages)
+    written = sum(len(text.encode()) for text in _texts(request))
     return Usage(prompt_tokens=_overhead(request) + written, completion_tokens=request.sampling.max_tokens)
+
+
+def _texts(request: Request) -> Iterator[str]:
+    """What the model reads; a server that holds it to a schema may well show it that too."""
+    for message in request.messages:
+        yield message.text
+    if request.schema is not None:
+        yield json.dumps(request.schema)
 
 
 def _overhead(request: Request) -> int:

@@ -12,6 +12,7 @@ from .reply import Usage
 
 _MOST_WORDS = 300
 _FILTERED = "content_filter"
+_UNPAIRED = re.compile("[\ud800-\udfff]")  # JSON can write half a surrogate pair, and nothing can send it on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ def _text_or_none(part: Mapping[str, Any], name: str) -> str | None:
     text = part.get(name)
     if text is not None and not isinstance(text, str):
         raise ValueError(f"{name} is {_kind(text)}, not a text")
-    return text
+    return None if text is None else _UNPAIRED.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _usage(told: Any) -> Usage | None:
