@@ -102,6 +102,8 @@ class Server(Protocol):
     script: list[Behaviour] = field(default_factory=list)
     always: Behaviour | None = None
     asked: list[Asked] = field(default_factory=list)
+    keeps_alive: bool = False
+    connections: int = 0
     at_once: int = 0
     most_at_once: int = 0
     left: asyncio.Event = field(default_factory=asyncio.Event)
@@ -118,23 +120,29 @@ class Server(Protocol):
         return self.endpoints[-1]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            self.asked.append(await _read(reader))
-            behaviour = self.script.pop(0) if self.script else self.always
-            assert behaviour is not None, "the script of the test is used up"
-            if isinstance(behaviour, bytes):
-                writer.write(behaviour)
-                await writer.drain()
-            else:
-                await _unless_left(behaviour(writer), reader)
-                self.left.set()
+            await self.answer_one(reader, writer)
+            while self.keeps_alive:
+                await self.answer_one(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             self.left.set()
         finally:
             self.at_once -= 1
             writer.close()
+
+    async def answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.asked.append(await _read(reader))
+        behaviour = self.script.pop(0) if self.script else self.always
+        assert behaviour is not None, "the script of the test is used up"
+        if isinstance(behaviour, bytes):
+            writer.write(behaviour)
+            await writer.drain()
+        else:
+            await _unless_left(behaviour(writer), reader)
+            self.left.set()
 
 
 async def _read(reader: asyncio.StreamReader) -> Asked:

@@ -177,6 +177,18 @@ async def test_leaving_a_stream_ends_the_exchange_and_counts_what_came(server):
     assert (await chat.ask("Why?")).text == "Because."
 
 
+async def test_a_connection_is_used_again_after_a_stream(server):
+    chat = Chat(server.endpoint())
+    events = [server.chunk("Yes."), server.chunk(finish="stop"), server.DONE, ""]
+    parts = b"".join(f"{len(event):x}\r\n{event}\r\n".encode() for event in events)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    server.always, server.keeps_alive = head + parts, True
+    for _ in range(3):
+        async with chat.stream("Why?") as pieces:
+            assert [piece async for piece in pieces] == ["Yes."]
+    assert (server.connections, len(server.asked)) == (1, 3)
+
+
 async def test_no_more_questions_are_under_way_than_allowed(server):
     chat = Chat(server.endpoint(), concurrency=3)
     free = asyncio.Event()

@@ -344,6 +344,12 @@ async def test_an_event_in_two_lines_and_a_letter_in_two_packets_are_put_togethe
     assert (await streamed(chat))[0] == ["schön"]
 
 
+async def test_a_stream_is_utf_8_whatever_its_header_says(server, chat):
+    sent = server.events(server.chunk("schön").replace("\\u00f6", "ö"), server.chunk(finish="stop"))
+    server.script = [sent.replace(b"text/event-stream", b"text/event-stream; charset=iso-8859-1")]
+    assert (await streamed(chat))[0] == ["schön"]
+
+
 async def test_half_a_character_becomes_the_sign_for_one(server, chat):
     body = {"choices": [{"message": {"content": "a\ud83d"}, "finish_reason": "stop"}]}
     server.script = [server.http(json.dumps(body).encode())]
