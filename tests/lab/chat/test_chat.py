@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from paperworks.lab.chat import Chat, ChatError, Retry, Sampling, Scripted, Usage, user
+from paperworks.lab.chat import Chat, ChatError, Refused, Retry, Sampling, Scripted, Usage, user
 
 pytestmark = pytest.mark.anyio
 PASSING = ChatError("not now", retriable=True)
@@ -45,6 +45,12 @@ async def test_many_answers_come_in_the_order_of_their_questions():
     assert [reply.text for reply in replies] == ["A", "B", "C"]
     assert told == [("answers", 1, 3), ("answers", 2, 3), ("answers", 3, 3)]
     assert await chat.ask_all([]) == []
+
+
+async def test_a_refusal_among_many_answers_stands_in_its_place():
+    chat = Chat(Scripted(["A", Refused("not that"), "C"]), concurrency=1)
+    first, second, third = await chat.ask_all("abc")
+    assert (first.text, str(second), third.text) == ("A", "not that", "C")
 
 
 async def test_the_first_failure_ends_the_others_and_what_was_answered_is_kept(tmp_path):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 if TYPE_CHECKING:
     from .chat import Chat, Progress, Question, ReplyStream
+    from .errors import Refused
     from .reply import Reply
     from .request import Sampling
     from .structured import Structured
@@ -34,7 +35,7 @@ class BlockingChat:
 
     def ask_all(
         self, questions: Iterable[Question], sampling: Sampling | None = None, *, progress: Progress | None = None
-    ) -> list[Reply]:
+    ) -> list[Reply | Refused]:
         """See `Chat.ask_all`; ``progress`` is called in another thread."""
         return _run(self._chat.ask_all(questions, sampling, progress=progress))
 

@@ -17,7 +17,7 @@ from .backend import Backend
 from .blocking import BlockingChat
 from .budget import Budget
 from .cache import ReplyCache
-from .errors import ChatError
+from .errors import ChatError, Refused
 from .messages import Message, as_messages
 from .per_loop import PerLoop
 from .reply import Reply, estimated_usage, largest_usage
@@ -95,15 +95,15 @@ class Chat:
 
     async def ask_all(
         self, questions: Iterable[Question], sampling: Sampling | None = None, *, progress: Progress | None = None
-    ) -> list[Reply]:
-        """The answers to many questions, in their order.
+    ) -> list[Reply | Refused]:
+        """The answers to many questions, in their order; where the model declined, its refusal stands in their place.
 
-        The first failure ends the others and is raised; what was answered is in the cache, so asking again continues.
-        ``progress`` is called with a stage, how many are done, and of how many.
+        Any other failure ends the questions under way and is raised; what was answered is in the cache, so asking again
+        continues. ``progress`` is called with a stage, how many are done, and of how many.
         """
         requests = [self._request(question, sampling) for question in questions]
         done = itertools.count(1)
-        tasks = [asyncio.ensure_future(self._ask(request)) for request in requests]
+        tasks = [asyncio.ensure_future(self._ask_or_refusal(request)) for request in requests]
         if progress is not None:
             for task in tasks:
                 task.add_done_callback(lambda _: progress("answers", next(done), len(tasks)))
@@ -155,6 +155,12 @@ class Chat:
             reply = await self._ask_with_retries(request)
             await self._keep(key, reply)
             return reply
+
+    async def _ask_or_refusal(self, request: Request) -> Reply | Refused:
+        try:
+            return await self._ask(request)
+        except Refused as refusal:
+            return refusal
 
     async def _ask_with_retries(self, request: Request) -> Reply:
         async with self._slots.here():
