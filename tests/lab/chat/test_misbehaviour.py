@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from paperworks.lab.chat import Chat, ChatError, Refused, Sampling
+from paperworks.lab.chat import Chat, ChatError, Refused, Sampling, endpoint
 
 pytestmark = pytest.mark.anyio
 
@@ -160,6 +160,15 @@ async def test_a_stream_without_done_is_whole_once_the_answer_has_ended(server, 
     server.script = [server.events(server.chunk("Because."), server.chunk(finish="stop"))]
     got, reply = await streamed(chat)
     assert (got, reply.text, reply.finish) == (["Because."], "Because.", "stop")
+
+
+async def test_what_goes_wrong_after_the_answers_end_takes_nothing_from_it(server, chat, monkeypatch):
+    monkeypatch.setattr(endpoint, "_AFTER_THE_END_S", 0.05)
+    whole = server.events(server.chunk("Because."), server.chunk(finish="stop"))
+    server.script = [server.then_silence(whole), whole + b"data: {half a chu\n\n"]
+    for _ in range(2):
+        got, reply = await streamed(chat)
+        assert (got, reply.text) == (["Because."], "Because.")
 
 
 async def test_an_error_in_the_midst_of_a_stream_is_told(server, chat):

@@ -28,6 +28,7 @@ OPENAI = "https://api.openai.com/v1"
 _RETRIABLE = {408, 409, 425, 429}
 _HOPELESS_CODES = {"insufficient_quota"}  # comes as 429, and no waiting mends it
 _SPEAKING = (openai.OpenAIError, httpx2.HTTPError, TimeoutError, ValueError, RecursionError)
+_AFTER_THE_END_S = 5.0
 _DRAIN_S = 0.1
 
 
@@ -156,16 +157,21 @@ class Endpoint:
                     pass
 
     async def _without_long_silence(self, parts: AsyncIterator[Part]) -> AsyncGenerator[Part, None]:
-        """``parts`` while their texts keep coming. Only waiting counts, not what the reader does in between."""
+        """``parts`` while their texts keep coming. Only waiting counts, not what the reader does in between.
+
+        After the answer's end there is little to wait for: the usage, which not all servers tell.
+        """
         clock = asyncio.get_running_loop().time
-        silence_s = 0.0
+        patience_s, silence_s = self.timeout_s, 0.0
         while True:
             begin = clock()
-            async with asyncio.timeout(self.timeout_s - silence_s):
+            async with asyncio.timeout(patience_s - silence_s):
                 part = await anext(parts, None)
             if part is None:
                 return
-            silence_s = 0.0 if part.text else silence_s + clock() - begin
+            silence_s = 0.0 if part.text or part.finish else silence_s + clock() - begin
+            if part.finish:
+                patience_s = min(patience_s, _AFTER_THE_END_S)
             yield part
 
     def _client(self) -> openai.AsyncOpenAI:
