@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import hashlib
+import inspect
 import secrets
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -170,7 +171,8 @@ class Local:
             return_dict=True,
             return_tensors="pt",
         )
-        inputs.pop("token_type_ids", None)  # some tokenizers give them, and no decoder reads them
+        if "token_type_ids" not in inspect.signature(self._network.forward).parameters:
+            inputs.pop("token_type_ids", None)  # many tokenizers give them, and few models that write read them
         return inputs.to(self._network.device)
 
     def _room(self, prompt: int) -> int:
