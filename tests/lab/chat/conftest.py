@@ -82,6 +82,19 @@ class Protocol:
         return behave
 
     @staticmethod
+    def then_keep_alives(sent: bytes, keep_alive: bytes, pace_s: float = 0.02) -> Behaviour:
+        """Send, and repeat what says nothing until the other side leaves."""
+
+        async def behave(writer: asyncio.StreamWriter) -> None:
+            writer.write(sent)
+            while True:
+                await writer.drain()
+                await asyncio.sleep(pace_s)  # the pace of the server; no test waits for it
+                writer.write(keep_alive)
+
+        return behave
+
+    @staticmethod
     def then_reset(sent: bytes) -> Behaviour:
         """Send, and break the connection (TCP RST)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 
 import pytest
 
@@ -183,6 +184,33 @@ async def test_threads_share_it():
     answered = sum(await asyncio.gather(*(asyncio.to_thread(ask) for _ in range(3))))
     assert budget.spent.calls == answered
     assert 1000 <= budget.spent.usage.total < 1000 + 70
+
+
+async def test_one_who_waits_in_another_thread_is_woken():
+    budget = Budget(tokens=150)
+    held, near = asyncio.Event(), threading.Event()
+
+    class Held(Slow):
+        async def complete(self, request):
+            await held.wait()
+            return costing(10, 10)
+
+    class Near(Slow):
+        @property
+        def model(self):  # is looked at just before there is a wait for room
+            near.set()
+            return "near"
+
+    sampling = Sampling(max_tokens=100)
+    first = asyncio.create_task(Chat(Held(0), budget=budget).ask("Why?", sampling))
+    await others_go_on(5)
+    second = asyncio.create_task(asyncio.to_thread(Chat(Near(0), budget=budget).blocking.ask, "Why?", sampling))
+    await asyncio.to_thread(near.wait, 20)
+    await asyncio.to_thread(near.wait, 20)  # once more round, in which the other thread goes to sleep
+    assert not second.done()
+    held.set()
+    assert isinstance(await asyncio.wait_for(second, 20), Reply)
+    assert (await first).usage.total == 20
 
 
 async def test_a_failed_attempt_is_charged_what_it_cost():

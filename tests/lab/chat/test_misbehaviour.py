@@ -110,18 +110,12 @@ async def test_a_stream_that_stalls_is_a_timeout_and_hands_over_what_came(server
 
 
 async def test_keep_alives_do_not_keep_a_silent_stream_alive(server, impatient):
-    chat = Chat(server.endpoint(timeout_s=0.5), retry=impatient)
-
-    async def chatter(writer):
-        writer.write(server.events(server.chunk("Bec")))
-        while not writer.is_closing():
-            writer.write(server.chunk("").encode() + b": still here\n\n")
-            await writer.drain()
-
-    server.always = chatter
+    chat = Chat(server.endpoint(timeout_s=1.0), retry=impatient)
+    nothing = server.chunk("").encode() + b": still here\n\n"
+    server.always = server.then_keep_alives(server.events(server.chunk("Bec")), nothing)
     got, error = await failed_stream(chat)
     assert (got, error.partial) == (["Bec"], "Bec")
-    assert "no answer within 0.5 s" in str(error)
+    assert "no answer within 1 s" in str(error)
 
 
 async def test_a_stream_that_stalls_before_its_first_word_is_begun_anew(server, impatient, pauses):
