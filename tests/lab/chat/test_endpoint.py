@@ -69,7 +69,7 @@ async def test_a_stream_asks_for_its_usage(server):
 
 async def test_the_key_goes_to_the_server_and_nowhere_else(server, impatient, secret, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
-    endpoint = server.endpoint(timeout_s=1.0)
+    endpoint = server.endpoint()
     chat = Chat(endpoint, retry=impatient)
     server.script = [
         server.answer("Because."),

@@ -162,16 +162,16 @@ class Endpoint:
         After the answer's end there is little to wait for: the usage, which not all servers tell.
         """
         clock = asyncio.get_running_loop().time
-        patience_s, silence_s = self.timeout_s, 0.0
+        silence_s, has_ended = 0.0, False
         while True:
             begin = clock()
+            patience_s = min(self.timeout_s, _AFTER_THE_END_S) if has_ended else self.timeout_s
             async with asyncio.timeout(patience_s - silence_s):
                 part = await anext(parts, None)
             if part is None:
                 return
             silence_s = 0.0 if part.text or part.finish else silence_s + clock() - begin
-            if part.finish:
-                patience_s = min(patience_s, _AFTER_THE_END_S)
+            has_ended = has_ended or part.finish is not None
             yield part
 
     def _client(self) -> openai.AsyncOpenAI:
