@@ -144,6 +144,7 @@ async def test_json_is_found_in_what_models_put_around_it(text):
         ('{"verdict": ' * 30_000, "it holds no JSON"),
         ("1" * 5000, "it holds no JSON"),
         ("[]", "the answer: Input should be an object"),
+        ('<think>{"verdict": "good", "score": 1}?</think> I cannot say.', "it holds no JSON"),
         ('{"verdict": "good", "score": 4, "more": 1}', "more: Extra inputs are not permitted"),
     ],
 )
