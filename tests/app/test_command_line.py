@@ -134,7 +134,7 @@ class TestTables:
         listed = talked.call("list", "--json").json
         assert [paper["slug"] for paper in listed] == ["other", "two_words"]
         assert set(listed[0]) == {
-            "slug", "command", "arxiv", "title", "field", "gist", "claims", "published", "run_here",
+            "slug", "command", "arxiv", "url", "title", "authors", "field", "gist", "claims", "published", "run_here",
         }  # fmt: skip
 
     def test_show(self, talked: Any) -> None:
@@ -153,7 +153,7 @@ class TestTables:
         assert (claim["id"], claim["yours"]["verdict"], claim["yours"]["preset"]) == ("C2", "fails", "quick")
         assert claim["yours"]["measurement"]["scale"] == "stand-in"
         assert claim["published"] == {
-            "verdict": "untested", "preset": None, "reason": "not run yet", "measurement": None,
+            "verdict": "untested", "stand_in": False, "preset": None, "reason": "not run yet", "measurement": None,
         }  # fmt: skip
 
     def test_bench(self, talked: Any) -> None:
