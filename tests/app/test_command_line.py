@@ -116,6 +116,7 @@ class TestBaseInstall:
     def test_papers_are_listed_and_shown(self, bare: Any) -> None:
         assert bare.call("list").code == 0
         assert bare.call("show", "fine").code == 0
+        assert bare.call("compare", "fine").err == "error: fine has no published run\n"
 
     def test_the_report_says_what_it_needs(self, bare: Any) -> None:
         done = bare.call("report")

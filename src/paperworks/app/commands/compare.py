@@ -21,6 +21,7 @@ from paperworks.app.report import export, words
 from paperworks.app.report.choice import ORDER, Chosen
 from paperworks.app.report.comparison import ClaimChange, Comparison, RunPair, Side, compare
 from paperworks.app.report.difference import Change
+from paperworks.app.report.runs import run_words
 from paperworks.app.store import Store
 from paperworks.core import Measurement, Paper, UserError, paper
 from paperworks.lab import cli
@@ -61,7 +62,7 @@ def _side(about: Paper, asked: str, label: str) -> Side:
         return _several(
             "yours",
             store.read_all(about.slug),
-            f"{about.command} has not been run here: `paperworks run {about.command}`",
+            f"no run of {about.command} here is evidence: `paperworks run {about.command}`",
         )
     if asked in PRESETS:
         run = store.read(about.slug, asked)
@@ -106,7 +107,7 @@ def _shown(compared: Comparison) -> Iterable[RenderableType]:
     if compared.gone:
         yield from ("", Text(f"results of claims that the paper no longer has: {', '.join(compared.gone)}"))
     for pair in compared.runs:
-        yield from ("", *_pair(pair))
+        yield from ("", *_pair(compared, pair))
     yield from ("", Text(words.summary(compared).replace("\u00a0", " "), style="bold"))
 
 
@@ -131,15 +132,16 @@ def _end(chosen: Chosen) -> Text:
     return text.append(f"  {chosen.preset} run" + (", judged anew" if chosen.stale else ""), style="not bold default")
 
 
-def _pair(pair: RunPair) -> Sequence[RenderableType]:
-    title = f"What else differs, {pair.first.preset} and {pair.second.preset} run"
-    if not pair.differing:
-        return (Text(f"{title}: nothing", style="bold"),)
+def _pair(compared: Comparison, pair: RunPair) -> Sequence[RenderableType]:
     lines = _lines()
+    lines.add_row(compared.first.name, run_words(pair.first))
+    lines.add_row(compared.second.name, run_words(pair.second))
     for kind, group in groupby(pair.differing, key=lambda one: one.kind):
         for at, one in enumerate(group):
             lines.add_row("" if at else kind, f"{one.name}: {one.first} → {one.second}")
-    return Text(title, style="bold"), _indented(lines, 2)
+    if not pair.differing:
+        lines.add_row("", "the same sizes, seeds, source, packages and machine")
+    return Text("What else differs", style="bold"), _indented(lines, 2)
 
 
 def _lines() -> Table:

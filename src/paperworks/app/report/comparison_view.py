@@ -16,6 +16,7 @@ from .comparison import ClaimChange, Comparison, Side, compare
 from .difference import Change
 from .numbers import shown
 from .result_view import ResultView
+from .runs import run_words
 from .surroundings import Differing
 
 _MARKS = {Change.SAME: "same", Change.NOISE: "noise", Change.CHANGED: "changed", Change.APART: "apart"}
@@ -34,9 +35,9 @@ class ChangeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairView:
-    """Two runs, and what differs between them besides the numbers, by kind."""
+    """Two runs in words, and what differs between them besides the numbers, by kind."""
 
-    presets: tuple[str, str]
+    runs: tuple[str, str]
     kinds: tuple[tuple[str, tuple[Differing, ...]], ...]
 
 
@@ -62,7 +63,7 @@ def comparison_view(paper: Paper, published: Mapping[str, Evidence], local: Mapp
         changes=tuple(_change_view(one) for one in compared.claims),
         pairs=tuple(
             PairView(
-                presets=(pair.first.preset, pair.second.preset),
+                runs=(run_words(pair.first), run_words(pair.second)),
                 kinds=tuple((kind, tuple(group)) for kind, group in groupby(pair.differing, key=lambda one: one.kind)),
             )
             for pair in compared.runs

@@ -122,8 +122,8 @@ def comparison_json(compared: Comparison) -> dict[str, Any]:
         "claims": [change_json(one) for one in compared.claims],
         "runs": [
             {
-                "first": pair.first.preset,
-                "second": pair.second.preset,
+                "first": _run_heading(pair.first),
+                "second": _run_heading(pair.second),
                 "differing": [
                     {"kind": one.kind, "name": one.name, "first": one.first, "second": one.second}
                     for one in pair.differing
@@ -148,6 +148,10 @@ def change_json(one: ClaimChange) -> dict[str, Any]:
         "because": one.because or None,
         "caveats": list(one.caveats),
     }
+
+
+def _run_heading(run: Evidence) -> dict[str, Any]:
+    return {"preset": run.preset, "state": run.state, "started": run.started}
 
 
 def _end_json(chosen: Chosen) -> dict[str, Any]:

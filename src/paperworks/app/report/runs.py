@@ -77,6 +77,11 @@ def run_view(origin: str, run: Evidence) -> RunView:
     )
 
 
+def run_words(run: Evidence) -> str:
+    """A run in words: ``'quick run of 2026-11-20 08:00 UTC, cut off'``."""
+    return f"{run.preset} run of {_moment(run.started)}, {_ENDED[run.state]}"
+
+
 def bench_table(origin: str, run: Evidence) -> BenchTable:
     """The lines of a benchmark's evidence; a row from elsewhere that lacks a number shows a dash in its place."""
     return BenchTable(origin=origin, lines=tuple(_bench_line(row) for row in run.bench))

@@ -92,7 +92,8 @@ def change(one: ClaimChange) -> str:
             said = "changed, and nothing in it is random"
         case Change.APART:
             said = f"not compared: {one.because}"
-    return "; ".join((said, *one.caveats))
+    verdicts = f"judged {one.first.verdict} and {one.second.verdict}" if one.verdict_differs else ""
+    return "; ".join(part for part in (said, verdicts, *one.caveats) if part)
 
 
 def difference(one: ClaimChange) -> str:
