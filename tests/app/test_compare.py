@@ -39,6 +39,13 @@ def file_of(house: Any, preset: str) -> Path:
     return Path(house.home / "runs" / "fine" / f"{preset}.json")
 
 
+def changed(house: Any, **fields: Any) -> str:
+    """The quick run's evidence with other fields, as text, and without the digest of what it was."""
+    kept = json.loads(file_of(house, "quick").read_text())
+    kept.pop("sha256", None)
+    return json.dumps(kept | fields)
+
+
 def test_two_of_yours_claim_by_claim(compared: Any) -> None:
     done = compared.call("compare", "fine", "quick", "full")
     assert done.code == 3
@@ -84,7 +91,7 @@ def test_evidence_files_of_one_name_are_told_apart(compared: Any, tmp_path: Path
 
 def test_where_no_claim_has_two_numbers_it_exits_4(compared: Any, tmp_path: Path) -> None:
     bare = tmp_path / "bare.json"
-    bare.write_text(json.dumps(json.loads(file_of(compared, "quick").read_text()) | {"results": [], "state": "failed"}))
+    bare.write_text(changed(compared, results=[], state="failed"))
     done = compared.call("compare", "fine", "local", str(bare))
     assert done.code == 4
     assert "No claim has a number on both sides that can be compared." in done.out
@@ -121,9 +128,8 @@ def test_yours_against_the_published_unless_asked_otherwise(compared: Any) -> No
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_wrong_input_is_told_in_a_sentence_and_exits_2(compared: Any, arguments: list[str], says: str) -> None:
-    run = json.loads(file_of(compared, "quick").read_text())
-    (compared.root / "bench.json").write_text(json.dumps(run | {"preset": "bench"}))
-    (compared.root / "other.json").write_text(json.dumps(run | {"slug": "never_run"}))
+    (compared.root / "bench.json").write_text(changed(compared, preset="bench"))
+    (compared.root / "other.json").write_text(changed(compared, slug="never_run"))
     done = compared.call("compare", *arguments)
     assert done.code == 2
     assert done.out == ""

@@ -18,39 +18,36 @@ from paperworks.app.report.export import Runs
 from paperworks.app.report.numbers import plain
 from paperworks.app.store import Store
 from paperworks.core import Claim, Paper, Published, paper, papers
-from paperworks.lab import cli
+from paperworks.lab import cli, places
 
 _SHOWN_AUTHORS = 3
 
 
 def print_list(*, as_json: bool) -> None:
     """Print every paper: its name, what it is, and at which presets there is evidence."""
-    store = Store(stores.home())
+    store = Store(places.home())
     listed = [_listed(about, store) for about in papers().values()]
     if as_json:
         cli.print_json(listed)
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("paper", no_wrap=True, style="bold")
-    table.add_column("claims", justify="right")
-    table.add_column("title")
-    table.add_column("published")
-    table.add_column("run here")
-    for row in listed:
-        table.add_row(
-            row["command"],
+    rows = [
+        (
+            Text(row["command"], style="bold"),
             str(row["claims"]),
             row["title"],
             ", ".join(row["published"]) or "–",
             ", ".join(row["run_here"]) or "–",
         )
-    cli.show(table)
+        for row in listed
+    ]
+    words = ("title", "published", "run here")
+    cli.show(cli.table(("paper", "claims", *words), rows, folded=words))
 
 
 def print_paper(name: str, *, as_json: bool) -> None:
     """Print one paper with its claims: the paper's number, the published result, and this machine's."""
     about = paper(name)
-    published, yours = stores.published(about.slug), Store(stores.home()).read_all(about.slug)
+    published, yours = stores.published(about.slug), Store(places.home()).read_all(about.slug)
     if as_json:
         cli.print_json({**export.heading_json(about), "claims": _claims_json(about, published, yours)})
         return

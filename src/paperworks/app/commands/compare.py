@@ -24,7 +24,7 @@ from paperworks.app.report.difference import Change
 from paperworks.app.report.runs import run_words
 from paperworks.app.store import Store
 from paperworks.core import Measurement, Paper, UserError, paper
-from paperworks.lab import cli
+from paperworks.lab import cli, places
 
 CHANGED, NOTHING_COMPARED = 3, 4
 """The exit codes besides 0, "nothing changed": some claim did, and no claim has a number on both sides."""
@@ -57,7 +57,7 @@ def compare_runs(name: str, first: str, second: str, *, as_json: bool) -> None:
 def _side(about: Paper, asked: str, label: str) -> Side:
     if asked == _PUBLISHED:
         return _several(_PUBLISHED, stores.published(about.slug), f"{about.command} has no published run")
-    store = Store(stores.home())
+    store = Store(places.home())
     if asked == _LOCAL:
         return _several(
             "yours",
