@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from paperworks.app import store as stores
-from paperworks.app.console import result_text, verdict_text
 from paperworks.app.report import export
 from paperworks.app.report.choice import Chosen, choose
 from paperworks.app.report.export import Runs
@@ -98,6 +97,8 @@ def _printed(published: Iterable[Published]) -> str:
 
 
 def _found(claim: Claim, chosen: Chosen) -> Text:
+    from paperworks.app.console import result_text, verdict_text
+
     if chosen.result is None and not claim.untestable:
         return Text("–  not run yet", style="dim")
     text = verdict_text(chosen.verdict, stand_in=chosen.stand_in)
