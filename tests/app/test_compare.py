@@ -55,9 +55,13 @@ def test_two_of_yours_claim_by_claim(compared: Any) -> None:
         "C1  Claim C1 of fine.",
         "    your quick run  ● holds  1.00 [0.90, 1.10]  quick run",
         "    your full run   ● holds  3.00 [2.90, 3.10]  full run",
-        "    change          ≠ changed, by more than the noise of seeds  +2.00 [1.86, 2.14]",
+        "    change          ≠ changed, by more than the noise of seeds",
+        "                      +2.00 [1.86, 2.14]",
     ]
-    assert blocks[2].splitlines()[-1] == "    change          ≈ within the noise of seeds  +0.05 [-0.09, 0.19]"
+    assert blocks[2].splitlines()[-2:] == [
+        "    change          ≈ within the noise of seeds",
+        "                      +0.05 [-0.09, 0.19]",
+    ]
     assert blocks[3].splitlines()[-1] == "    change          – not compared: your quick run: needs --preset full"
     assert blocks[4].splitlines()[0] == "What else differs"
     assert re.fullmatch(r"  run +preset: quick → full", blocks[4].splitlines()[-1])

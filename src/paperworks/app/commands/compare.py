@@ -116,10 +116,9 @@ def _claim(compared: Comparison, one: ClaimChange) -> tuple[RenderableType, ...]
     lines.add_row(compared.first.name, _end(one.first))
     lines.add_row(compared.second.name, _end(one.second))
     mark, style = CHANGE_MARKS[one.change]
-    said = Text(f"{mark} {words.change(one)}", style=style)
+    lines.add_row("change", Text(f"{mark} {words.change(one)}", style=style))
     if apart := words.difference(one):
-        said.append(f"  {apart}", style="bold")
-    lines.add_row("change", said)
+        lines.add_row("", Text(f"  {apart}", style="bold"))
     return Text.assemble((f"{one.claim.id}  ", "bold"), one.claim.says), _indented(lines, len(one.claim.id) + 2)
 
 

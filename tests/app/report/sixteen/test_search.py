@@ -11,7 +11,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def index(open_page, sixteen):
     """Opens the list of papers, with what is asked for in its address."""
-    return lambda asked="", size="desk", **settings: open_page(f"index.html{asked}", size, sixteen, **settings)
+    return lambda asked="", **settings: open_page(f"index.html{asked}", folder=sixteen, **settings)
 
 
 def found(page):
@@ -63,7 +63,12 @@ def test_a_search_finds_claims_by_their_words_and_papers_by_theirs(index):
     assert listed(page)
     for text in page.locator(".claim-list > li:visible .says").all_inner_texts():
         assert text == "A simulated jury prefers it in two cases of three."
+    entry = page.locator(".entry:visible").first
+    assert re.fullmatch(r"\d of \d claims", entry.locator(".how-many").inner_text())
+    expect(entry.locator(".claimed p").first).to_be_hidden()
     search.fill("ELAN")
+    expect(page.locator(".entry:visible .claimed p").first).to_be_visible()
+    expect(page.locator(".entry:visible .how-many")).to_have_text("All 8 claims")
     expect(papers(page)).to_have_text(["Élan: State Spaces for Medical Images of Every Size"])
     expect(found(page)).to_have_text("8 of 130 claims, in 1 of 16 papers")
     search.fill("2410.00014")
@@ -171,7 +176,7 @@ def test_where_nothing_is_found_it_says_so_and_leads_back(index):
 
 
 def test_what_was_found_is_announced_and_all_of_it_works_by_keyboard(index):
-    page = index("", "phone")
+    page = index()
     expect(page.get_by_role("status")).to_have_attribute("id", "found")
     page.get_by_role("searchbox").focus()
     page.keyboard.type("chance")

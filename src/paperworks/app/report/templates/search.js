@@ -18,6 +18,8 @@
     field: node.dataset.field,
     details: node.querySelector("details"),
     claims: [...node.querySelectorAll(".claim-list > li")].map((item) => claimOf(item, node)),
+    howMany: node.querySelector(".how-many"),
+    all: node.querySelector(".how-many").textContent,
     unfolded: false,
   }));
   for (const entry of entries) {
@@ -50,6 +52,9 @@
       const kept = entry.claims.filter((claim) => matches(want, claim, entry));
       for (const claim of entry.claims) for (const node of claim.shown) node.hidden = !kept.includes(claim);
       entry.node.hidden = kept.length === 0;
+      entry.howMany.textContent = kept.length < entry.claims.length
+        ? `${kept.length} of ${plural(entry.claims.length, "claim")}` : entry.all;
+      entry.node.classList.toggle("of-claims", isOfClaims(want, entry));
       unfold(entry, kept.length > 0 && isOfClaims(want, entry));
       claims += kept.length;
       papers += kept.length > 0;
@@ -61,7 +66,8 @@
     none.hidden = claims > 0;
     label(want);
   };
-  // Where claims are asked for, not the paper as such, they are shown; what we unfolded for that we fold again.
+  // Where claims are asked for, not the paper as such, they are shown, and its most telling claim is not. What we
+  // unfolded for that we fold again.
   const isOfClaims = (want, entry) => want.verdicts.length > 0 || want.words.some((word) => !entry.words.includes(word));
   const unfold = (entry, wanted) => {
     if (wanted && !entry.details.open) { entry.details.open = true; entry.unfolded = true; }
