@@ -41,8 +41,8 @@ def compare_runs(name: str, first: str, second: str, *, as_json: bool) -> None:
     about = paper(name)
     if first == second:
         raise UserError(f"both sides are {first}; name two, e.g. `paperworks compare {about.command} published local`")
-    labels = (Path(first).name, Path(second).name)
-    labels = labels if labels[0] != labels[1] else (first, second)
+    names = Path(first).name, Path(second).name
+    labels = names if names[0] != names[1] else (first, second)
     compared = compare(about, _side(about, first, labels[0]), _side(about, second, labels[1]))
     if as_json:
         cli.print_json({"slug": about.slug, **export.comparison_json(compared)})
