@@ -38,7 +38,7 @@ kexec_load 246 104, kexec_file_load 320 294, init_module 175 105,
 finit_module 313 273, delete_module 176 106, reboot 169 142, swapon 167 224, swapoff 168 225, iopl 172 -,
 ioperm 173 -, settimeofday 164 170, clock_settime 227 112, acct 163 89, quotactl 179 60, fanotify_init 300 262,
 modify_ldt 154 -, memfd_create 319 279, socket 41 198, connect 42 203, seccomp 317 277, prctl 157 167,
-setsid 112 157, setpgid 109 154, setresuid 117 147, setresgid 119 149, 
+setsid 112 157, setpgid 109 154, setresuid 117 147, setresgid 119 149,
 sched_setaffinity 203 122, personality 135 92, landlock_create_ruleset 444 444, landlock_add_rule 445 445,
 landlock_restrict_self 446 446, capset 126 91
 """
