@@ -12,8 +12,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import paperworks
-from paperworks.core import papers
-from paperworks.lab import cli
+from paperworks.core import broken, papers
+from paperworks.lab import cli, places
 
 _PACKAGE = Path(paperworks.__file__).parent
 
@@ -138,8 +138,8 @@ def version() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; ``arguments`` are those of the shell unless given."""
-    from paperworks.lab import places
-
+    for slug, wrong in broken().items():
+        cli.warn(f"{slug} is left out, {wrong}")
     given = sys.argv[1:] if arguments is None else list(arguments)
     return cli.run(app, given, name="paperworks", tracebacks=places.home() / "tracebacks")
 

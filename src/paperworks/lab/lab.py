@@ -95,6 +95,18 @@ class Lab:
         """
         return self._steps.run(name, fn, params)
 
+    def each_seed(
+        self, name: str, fn: Callable[..., T], /, seeds: Iterable[int] | None = None, **params: Any
+    ) -> list[T]:
+        """``[self.step(name, fn, seed=seed, **params) for seed in seeds]``, while progress counts the seeds done.
+
+        Without ``seeds`` they are this run's own. Say it this way where the seeds do not need each other.
+
+        Raises ValueError for a seed that is no whole number from 0, besides what `step` raises.
+        """
+        wanted = [_checked_seed(seed) for seed in (self.seeds if seeds is None else seeds)]
+        return [self.step(name, fn, seed=seed, **params) for seed in self.progress(wanted, name)]
+
     def scratch(self, name: str) -> Path:
         """A folder for checkpoints of the surrounding step: there again after a cut, removed when the step has ended.
 
@@ -163,6 +175,10 @@ class Lab:
         return self._cache.venv(requirements)
 
     def _entropy(self, name: str, seed: int) -> bytes:
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ValueError(f"a seed is a whole number from 0, not {seed!r}")
-        return hashlib.sha256("\0".join((self.slug, name, str(int(seed)))).encode()).digest()
+        return hashlib.sha256("\0".join((self.slug, name, str(_checked_seed(seed)))).encode()).digest()
+
+
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"a seed is a whole number from 0, not {seed!r}")
+    return int(seed)
