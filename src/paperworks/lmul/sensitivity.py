@@ -45,6 +45,7 @@ def sensitivity(
 ) -> Sensitivity:
     """Measure ``loss(model)`` with every product that ``config`` names converted alone, and with all of them.
 
+    Products of matrices, that is: elementwise ones count in the loss with all.
     ``loss`` gives a number or a tensor of one, the same for the same model (fix its data and seeds); it is called once
     a site and twice more. ``progress`` receives (stage, done, total). The model is left as it was, also after an
     exception. Raises ValueError as :func:`lmul.convert` does.
@@ -87,8 +88,8 @@ def _is_named_attention(module: nn.Module) -> bool:
 
 def _alone(config: LMulConfig, product: str) -> LMulConfig:
     if product == "linear":
-        return config.replace(targets="linear")
-    return config.replace(targets="attention", products=(product,))
+        return config.replace(targets="linear", elementwise=())
+    return config.replace(targets="attention", products=(product,), elementwise=())
 
 
 def _loss_with(
