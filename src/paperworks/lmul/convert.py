@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from . import pointwise_layers
-from .attention import EXACT_MARK, NAME
+from .attention import AFTER, EXACT_MARK, NAME
 from .config import LMulConfig
 from .layers import LMulLinear
 
@@ -117,7 +117,8 @@ def undo(model: nn.Module) -> None:
             _undo_class(module)
         if _UNDO_CONFIG in module.__dict__:
             _undo_config(module)
-        module.__dict__.pop(EXACT_MARK, None)
+        for mark in (EXACT_MARK, AFTER):
+            module.__dict__.pop(mark, None)
         if module.__dict__.pop(_UNDO_SAVING, False):
             del _config_of(module).quantization_config
         quantizer = getattr(module, "hf_quantizer", None)

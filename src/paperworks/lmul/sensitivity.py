@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .config import LMulConfig
 from .convert import apply, linear_kinds, undo
 
-__all__ = ["Sensitivity", "Site", "sensitivity"]
+__all__ = ["Sensitivity", "Site", "attends", "sensitivity"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +71,13 @@ def _places(model: nn.Module, config: LMulConfig) -> Iterator[tuple[str, str]]:
     for name, module in model.named_modules():
         if not config.covers(name):
             continue
-        if config.attention and _attends(module):
+        if config.attention and attends(module):
             yield from ((name, product) for product in config.products)
         if config.linear and type(module) in kinds:
             yield name, "linear"
 
 
-def _attends(module: nn.Module) -> bool:
+def attends(module: nn.Module) -> bool:
     """Whether the module is one that calls an attention function: the innermost named so that holds the config."""
     return _is_named_attention(module) and not any(_is_named_attention(m) for m in module.modules() if m is not module)
 

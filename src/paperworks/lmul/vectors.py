@@ -1,8 +1,8 @@
 """Test vectors for hardware: operands and L-Mul products as hexadecimal words, for Verilog's ``$readmemh``.
 
 One vector a line, three words in it from the left: x, y and their product, each as wide as the format (the 16-bit
-``3fc0`` is 1.5 in bfloat16). Lines that begin with ``//`` say how to read the file; ``$readmemh`` passes over them. As a
-memory of words it is ``reg [3*W-1:0] vectors [0:N-1]``, x in the upper third.
+``3fc0`` is 1.5 in bfloat16). Lines that begin with ``//`` say how to read the file; ``$readmemh`` passes over them. The
+memory for it is ``reg [3*W-1:0] vectors [0:N-1]``, x in the upper third of a word.
 """
 
 from __future__ import annotations
@@ -67,15 +67,8 @@ def vectors(fmt: Format, count: int, config: LMulConfig, seed: int = 0) -> tuple
         drawn = _drawn(fmt, count, np.random.default_rng(seed))
         x = np.concatenate([np.repeat(edges, len(edges)), drawn[0]])
         y = np.concatenate([np.tile(edges, len(edges)), drawn[1]])
-    product = mul(
-        _tensor(x, fmt),
-        _tensor(y, fmt),
-        config.mantissa_bits,
-        config.variant,
-        config.rounding,
-        config.offset,
-        seed=seed,
-    )
+    how = (config.mantissa_bits, config.variant, config.rounding, config.offset)
+    product = mul(_tensor(x, fmt), _tensor(y, fmt), *how, seed=seed)
     return x, y, _patterns(product, fmt)
 
 
