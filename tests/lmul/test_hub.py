@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from paperworks.app.main import main
 from paperworks.core import MissingExtra, UserError
 from paperworks.lab import Lab, tiny_lm
 from paperworks.lmul import attention, experiment, harness, hub, hub_claims, simulate
@@ -101,6 +104,17 @@ def dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A Llama of random weights with the shipped model's tokenizer."""
+    folder = tmp_path_factory.mktemp("tiny")
+    shape = {"vocab_size": 2048, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    torch.manual_seed(0)
+    LlamaForCausalLM(LlamaConfig(**shape, num_attention_heads=2)).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(MODEL).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
 def shipped():
     model, tokenizer, _ = hub.load(MODEL)
     return model, tokenizer
@@ -152,7 +166,7 @@ def test_without_the_harness_the_extra_is_named(shipped, monkeypatch):
         hub_claims._questions("openai/gsm8k")
 
 
-def test_the_paper_preset_with_local_stand_ins(tmp_path, tasks, dataset):
+def test_the_paper_preset_with_local_stand_ins(tmp_path, tasks, dataset, tiny):
     preset = experiment.PRESETS["paper"]
     sizes = replace(
         preset,
@@ -168,7 +182,7 @@ def test_the_paper_preset_with_local_stand_ins(tmp_path, tasks, dataset):
             more_tasks=("words",),
             include=tasks,
             limit=5,
-            tuned=MODEL,
+            tuned=tiny,
             dataset=dataset,
             context=32,
         ),
@@ -184,6 +198,23 @@ def test_the_paper_preset_with_local_stand_ins(tmp_path, tasks, dataset):
     assert found["C4"].baseline == pytest.approx(100 * 1.0)
     assert found["C6"].n == 3
     assert all(np.isfinite(row["loss, nats"]) for row in found["C5b"].rows)
+
+
+def test_command_tasks(capsys, tmp_path, monkeypatch, tasks):
+    monkeypatch.setenv("PAPERWORKS_HOME", str(tmp_path))
+    command = ["lmul", "tasks", "--model", MODEL, "--task", "choice", "--folder", tasks, "--arithmetic", "carry4"]
+    assert main([*command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["contender"], row["questions"], row["accuracy"]) for row in rows] == [
+        ("float32", 6, 100.0),
+        ("carry4", 6, 100.0),
+    ]
+    assert rows[0]["change"] == rows[0]["low"] == 0
+    monkeypatch.setattr(harness, "answer", None)  # what was answered is not asked again
+    assert main(command) == 0
+    assert "L-Mul, adder, k = 4" in capsys.readouterr().out
+    assert main([*command, "--arithmetic", "carry5"]) == 2
+    assert "there is no arithmetic carry5; choose from float32" in capsys.readouterr().err
 
 
 def test_hub_ids_that_cannot_be_had_are_one_sentence(tmp_path):

@@ -128,6 +128,44 @@ def evaluate(
 
 
 @app.command()
+def tasks(
+    model: Model,
+    task: Annotated[list[str], typer.Option("--task", help="A task of lm-evaluation-harness; repeat it.")],
+    arithmetic: Annotated[
+        list[str] | None, typer.Option(help="e4m3, carry4, ...; repeat it.  [default: e4m3 e5m2 carry3 carry4]")
+    ] = None,
+    folder: Annotated[str, typer.Option(help="A folder with tasks of your own, in place of the harness'.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="Questions of each task; 0 for all.")] = 0,
+    as_json: cli.Json = False,
+) -> None:
+    """Print a model's accuracy on tasks with its attention in every arithmetic. Started again, it goes on."""
+    from .harness import compare
+
+    chosen = {"contenders": arithmetic} if arithmetic else {}
+    results = list(compare(model, task, folder=folder, limit=limit, **chosen))
+    if as_json:
+        cli.print_json([asdict(result) for result in results])
+        return
+    cli.show(
+        cli.table(
+            ("task", "attention", "questions", "accuracy", "change, points", "95 % interval"),
+            [
+                (
+                    r.task,
+                    r.says,
+                    str(r.questions),
+                    f"{r.accuracy:.2f} %",
+                    f"{r.change:+.2f}",
+                    f"[{r.low:+.2f}, {r.high:+.2f}]",
+                )
+                for r in results
+            ],
+            title=f"{model}: tasks of lm-evaluation-harness",
+        )
+    )
+
+
+@app.command()
 def vectors(
     out: Annotated[Path, typer.Option(help="The file to write.")],
     fmt: Annotated[str, typer.Option("--format", help="e4m3, e5m2, bf16, fp16 or fp32.")] = "bf16",

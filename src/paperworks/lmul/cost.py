@@ -26,7 +26,7 @@ from .operands import format_of
 
 __all__ = ["CostModel", "Rates", "choose", "cost_model"]
 
-_SCHEMA = 1
+_SCHEMA = 2
 _CANDIDATES = {"cpu": ("integer", "fused", "gemm", "table"), "cuda": ("gemm", "table", "triton", "fp8")}
 _TINY, _THIN, _SQUARE = (16, 16, 16), (8, 512, 512), (320, 320, 320)
 _MEASURED_BITS = 2  # the table's k when it is measured

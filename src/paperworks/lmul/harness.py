@@ -6,18 +6,23 @@ one's own did to it is what answers. Needs the extra ``lm-eval``; the harness' o
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paperworks.core import MissingExtra, UserError
+from paperworks.lab import Lab, stats
 
-from .hub import refusal
+from .contenders import CONTENDERS, attention_by, named
+from .hub import load, refusal
 
-__all__ = ["Answers", "answer"]
+__all__ = ["Answers", "Compared", "answer", "compare"]
 
+_ORDINARY = "float32"  # the contender whose products are torch's own, of the type that a model has
 _METRICS = ("acc", "exact_match")  # per question, 0 or 1; the first that a task has
 
 
@@ -79,6 +84,64 @@ def answer(
     except OSError as error:  # which no connection, and no such data set, are to the `datasets` library
         raise refusal(f"the questions of task {task!r} cannot be had", error) from error
     return _collected(task, found["samples"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A task in one arithmetic: ``accuracy`` in percent, and its ``change`` in points against ordinary products.
+
+    The change is paired by question, with its 95 % interval.
+    """
+
+    task: str
+    contender: str
+    says: str
+    questions: int
+    accuracy: float
+    change: float
+    low: float
+    high: float
+
+
+def compare(
+    model: str,
+    tasks: Sequence[str],
+    *,
+    contenders: Sequence[str] = ("e4m3", "e5m2", "carry3", "carry4"),
+    folder: str = "",
+    limit: int = 0,
+    home: Path | None = None,
+) -> Iterator[Compared]:
+    """Let a model answer tasks with its attention in one arithmetic after the other; what was finished is read back.
+
+    ``model`` is a folder or a hub id, taken in the type its weights have; ``limit`` 0 means all questions, of which an
+    interval needs five. ``home`` is where finished answers are kept, by default with the runs.
+
+    Raises UserError as :func:`answer` and for a model or an arithmetic that does not exist; MissingExtra.
+    """
+    wanted = named([_ORDINARY, *contenders])
+    loaded, tokenizer, version = load(model, "auto")
+    lab = Lab("lmul", preset="tasks", home=home)
+
+    def answers(task: str, contender: str, **_: Any) -> dict[str, Any]:
+        with attention_by(loaded, CONTENDERS[contender]):
+            return {"correct": answer(loaded, tokenizer, task, folder=folder, limit=limit or None).correct}
+
+    for task in tasks:
+        key = {"task": task, "model": version, "folder": folder, "limit": limit}
+        found = {name: lab.step("answers", answers, contender=name, **key)["correct"] for name in wanted}
+        for name, correct in found.items():
+            change = stats.clustered(100 * (correct - found[_ORDINARY]), lab.rng(name, 0))
+            yield Compared(
+                task=task,
+                contender=name,
+                says=CONTENDERS[name].says,
+                questions=len(correct),
+                accuracy=100 * float(correct.mean()),
+                change=change.value,
+                low=change.low,
+                high=change.high,
+            )
 
 
 def _collected(task: str, samples: dict[str, list[dict[str, Any]]]) -> Answers:

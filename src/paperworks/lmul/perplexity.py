@@ -14,7 +14,7 @@ import numpy as np
 from paperworks.core import UserError
 from paperworks.lab import Lab, corpus, stats, tiny_lm
 
-from .contenders import CONTENDERS, attention_by, everywhere
+from .contenders import CONTENDERS, attention_by, everywhere, named
 from .hub import load
 
 __all__ = ["Perplexity", "perplexities"]
@@ -65,8 +65,7 @@ def perplexities(
     Raises:
         UserError: a model or tokenizer that cannot be loaded, a name or target that does not exist, too short a text.
     """
-    if unknown := sorted(set(contenders) - set(CONTENDERS)):
-        raise UserError(f"there is no arithmetic {', '.join(unknown)}; choose from {', '.join(CONTENDERS)}")
+    wanted = named([REFERENCE, *contenders])
     within = {"attention": attention_by, "all": everywhere}.get(targets)
     if within is None:
         raise UserError(f"targets is 'attention' or 'all', not {targets!r}")
@@ -90,7 +89,7 @@ def perplexities(
 
     key = {"model": version, "targets": targets, "stream": hashlib.sha256(stream.tobytes()).hexdigest()}
     reference: dict[str, Any] | None = None
-    for name in dict.fromkeys([REFERENCE, *contenders]):
+    for name in wanted:
         result = lab.step("perplexity", read, contender=name, **key)
         reference = reference or result
         yield _perplexity(lab, name, result, reference)

@@ -119,7 +119,7 @@ class _Factor(torch.Tensor):
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Products are L-Mul; they, and all but a new dimension or another device, give ordinary tensors."""
-        pointwise = next((x.pointwise for x in args if isinstance(x, _Factor)), None)
+        pointwise: Any = next((x.pointwise for x in args if isinstance(x, _Factor)), None)
         with torch._C.DisableTorchFunctionSubclass():
             if func in _PRODUCTS:
                 return pointwise(*args)
