@@ -175,6 +175,7 @@ def test_the_paper_preset_with_local_stand_ins(tmp_path, tasks, dataset, tiny):
         pairs=100,
         tokens_per_file=6,
         tuning_steps=2,
+        contenders=("float32", "carry4"),
         hub=replace(
             preset.hub,
             models=(MODEL,),
