@@ -103,6 +103,13 @@ def test_presets_try_every_arithmetic_and_their_seeds_are_enough():
         assert name in ("smoke", "quick") or sizes.tuning_steps > 0
 
 
+@pytest.mark.parametrize("recipe", sorted(tiny_lm.RECIPES))
+def test_settings_name_the_models_true_size(recipe):
+    with torch.device("meta"):
+        parameters = LlamaForCausalLM(tiny_lm.RECIPES[recipe].config()).num_parameters()
+    assert float(text_claims._parameters(recipe)) == pytest.approx(parameters / 1e6, rel=0.05)
+
+
 def test_the_gpu_preset_goes_through_the_gpus_kernels(tmp_path, monkeypatch):
     """Its own code path with a tiny model, on the Triton interpreter where there is no GPU."""
     tiny = replace(
