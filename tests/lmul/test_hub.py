@@ -12,7 +12,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from paperworks.app.main import main
 from paperworks.core import MissingExtra, UserError
 from paperworks.lab import Lab, tiny_lm
-from paperworks.lmul import attention, experiment, harness, hub, hub_claims, simulate
+from paperworks.lmul import attention, digits, experiment, harness, hub, hub_claims, simulate
 from paperworks.lmul.config import LMulConfig
 
 MODEL = str(tiny_lm.SHIPPED)
@@ -166,7 +166,9 @@ def test_without_the_harness_the_extra_is_named(shipped, monkeypatch):
         hub_claims._questions("openai/gsm8k")
 
 
-def test_the_paper_preset_with_local_stand_ins(tmp_path, tasks, dataset, tiny):
+def test_the_paper_preset_with_local_stand_ins(tmp_path, monkeypatch, tasks, dataset, tiny):
+    monkeypatch.setattr(digits, "HELD_OUT", 10)
+    monkeypatch.setattr(hub_claims, "_held_out", lambda: [f"def f{n}(x):\n    return x + {n}\n" for n in range(6)])
     preset = experiment.PRESETS["paper"]
     sizes = replace(
         preset,
