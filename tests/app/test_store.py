@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from paperworks.app.evidence import Evidence
-from paperworks.app.store import Store
+from paperworks.app.store import Store, parse_any, to_bytes
 from paperworks.core import Claim, Measurement, at_least
 
 CLAIM = Claim(id="C1", says="More.", metric="how much", setting="there", source="Table 1", judge=at_least(0, null=0))
@@ -72,8 +72,26 @@ def test_what_is_written_is_read(store: Store, warnings: list[str]) -> None:
         json.dumps(evidence().to_json() | {"slug": "another"}).encode(),
         json.dumps(evidence().to_json() | {"results": [{"claim": "C1"}]}).encode(),
         json.dumps(evidence().to_json() | {"cost": {"wall_s": float("nan")}}).encode(),
+        json.dumps(evidence().to_json() | {"sizes": {"rate": 0.5}}).replace("0.5", "1e400").encode(),
+        json.dumps(evidence().to_json() | {"sizes": "["}).replace('"["', "[" * 100_000).encode(),
+        json.dumps(evidence().to_json() | {"commit": "\udc80"}).encode(),
+        json.dumps(evidence().to_json() | {"verdict": "holds"}).encode(),
     ],
-    ids=["empty", "cut", "bytes", "list", "null", "schema", "another paper's", "bad result", "nan"],
+    ids=[
+        "empty",
+        "cut",
+        "bytes",
+        "list",
+        "null",
+        "schema",
+        "another paper's",
+        "bad result",
+        "nan",
+        "infinite",
+        "deep",
+        "half a letter",
+        "unknown field",
+    ],
 )
 def test_what_cannot_be_read_is_set_aside_with_one_warning(store: Store, warnings: list[str], content: bytes) -> None:
     path = store.path("fake", "quick")
@@ -86,6 +104,24 @@ def test_what_cannot_be_read_is_set_aside_with_one_warning(store: Store, warning
     assert "\n" not in warnings[0]
     assert store.read("fake", "quick") is None
     assert len(warnings) == 1
+
+
+def test_evidence_says_when_one_bit_of_it_has_changed(store: Store) -> None:
+    written = to_bytes(evidence(state="failed", error="why").with_result(CLAIM, RESULT))
+    kept = parse_any(written)
+    for position in range(len(written)):
+        for bit in range(8):
+            changed = bytearray(written)
+            changed[position] ^= 1 << bit
+            try:
+                assert parse_any(bytes(changed)) == kept, f"bit {bit} of byte {position} changed what is read"
+            except ValueError:
+                continue
+
+
+def test_evidence_from_before_there_were_seals_is_read(store: Store) -> None:
+    kept = evidence().with_result(CLAIM, RESULT)
+    assert parse_any(json.dumps(kept.to_json()).encode()) == kept
 
 
 def test_every_unreadable_file_keeps_a_name_of_its_own(store: Store) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from paperworks.lab import cli
 from paperworks.lab.disk import write_atomically
 
+from . import seal, strict_json
 from .evidence import Evidence
 
 PUBLISHABLE = ("quick", "full", "gpu", "bench")
@@ -44,13 +45,17 @@ def parse(data: bytes, slug: str, preset: str) -> Evidence:
 
 
 def parse_any(data: bytes) -> Evidence:
-    """The evidence in ``data``, of whatever paper and preset; ValueError where it is none."""
-    return Evidence.from_json(json.loads(data.decode("utf-8"), parse_constant=_refuse_constant))
+    """The evidence in ``data``, of whatever paper and preset; ValueError where it is none, or not as it was written."""
+    record = strict_json.loads(data)
+    evidence = Evidence.from_json(record)
+    seal.check(record)
+    return evidence
 
 
 def to_bytes(evidence: Evidence) -> bytes:
     """The evidence file's content; ValueError where a number in it is not finite."""
-    return (json.dumps(evidence.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    record = seal.sealed(evidence.to_json())
+    return (json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 class Store:
@@ -124,10 +129,6 @@ def published_presets(slug: str) -> list[str]:
     """The presets that have published evidence, without reading any."""
     folder = resources.files("paperworks") / slug / "evidence"
     return [preset for preset in PUBLISHABLE if (folder / f"{preset}.json").is_file()]
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no finite number")
 
 
 def _in_short(error: Exception) -> str:
