@@ -195,10 +195,12 @@ def test_the_file_and_its_folder_are_on_the_disk_before_write_returns(
 
 def test_what_a_killed_run_left_half_written_is_swept_away(store: Store) -> None:
     path = store.write(evidence())
-    path.with_name(".quick.json.0123").write_bytes(b"half")
-    path.with_name(".full.json.0123").write_bytes(b"another run's")
+    path.with_name(".quick.json.0123456789abcdef").write_bytes(b"half")
+    others = [".full.json.0123456789abcdef", ".quick.json.notes"]
+    for other in others:
+        path.with_name(other).write_bytes(b"another's")
     store.sweep("fake", "quick")
-    assert sorted(file.name for file in path.parent.iterdir()) == [".full.json.0123", "quick.json"]
+    assert sorted(file.name for file in path.parent.iterdir()) == [*others, "quick.json"]
 
 
 def test_a_number_that_is_not_finite_is_never_written(store: Store) -> None:

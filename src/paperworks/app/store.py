@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from paperworks.lab import cli
-from paperworks.lab.disk import write_atomically
+from paperworks.lab.disk import remove_half_written, write_atomically
 
 from . import seal, strict_json
 from .evidence import Evidence
@@ -110,8 +110,7 @@ class Store:
     def sweep(self, slug: str, preset: str) -> None:
         """Remove what a run that was killed while it wrote has left beside the evidence."""
         path = self.path(slug, preset)
-        for left in path.parent.glob(f".{path.name}.*"):
-            left.unlink(missing_ok=True)
+        remove_half_written(path.parent, path.name)
 
     def _set_aside(self, path: Path, error: Exception) -> None:
         taken = {other.name for other in path.parent.glob(f"{path.name}.unreadable-*")}

@@ -10,6 +10,7 @@ from paperworks.app import store as stores
 from paperworks.app.store import Store
 from paperworks.core import UserError, papers
 from paperworks.lab import places
+from paperworks.lab.disk import sole_writer
 
 
 def write_report(out: Path | None, *, published_only: bool, open_it: bool) -> None:
@@ -21,7 +22,8 @@ def write_report(out: Path | None, *, published_only: bool, open_it: bool) -> No
     local = {} if published_only else {slug: store.read_all(slug) for slug in papers()}
     folder = out or home / ("report-published" if published_only else "report")
     try:
-        index = write(folder, local=local, published={slug: stores.published(slug) for slug in papers()})
+        with sole_writer(folder):
+            index = write(folder, local=local, published={slug: stores.published(slug) for slug in papers()})
     except OSError as error:
         raise UserError(f"the report cannot be written into {folder}: {error.strerror or error}") from error
     print(index)
