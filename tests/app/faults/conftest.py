@@ -1,0 +1,163 @@
+"""What the tests of faults share: a disk that fails, a paper with much to lose, and the table of the long ones."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from paperworks.app.evidence import Evidence, Figure
+from paperworks.core import Claim, Measurement, Paper, Untested, at_least
+
+HERE = Path(__file__).parent
+
+
+def load(name: str) -> ModuleType:
+    """A module of this folder; tests are imported without one being a package."""
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def failing_disk() -> Any:
+    return load("failing_disk").FailingDisk
+
+
+CLAIMS = tuple(
+    Claim(id=i, says="More.", metric="how much", setting="there", source="Table 1", judge=at_least(1, null=0))
+    for i in ("C1", "C2", "C3")
+)
+PAPER = Paper(
+    slug="fake",
+    arxiv="2410.00001",
+    title="A fake",
+    authors=("A. Author",),
+    field="testing",
+    gist="A paper that exists to be run.",
+    claims=CLAIMS,
+)
+
+
+@pytest.fixture(scope="session")
+def sample_paper() -> Paper:
+    return PAPER
+
+
+@pytest.fixture(scope="session")
+def sample_evidence() -> Evidence:
+    """Evidence with something of everything: a claim that holds, one that holds in part, and one without a number."""
+    given: dict[str, Any] = {"interval": "seeds", "n": 3, "scale": "smaller", "setting": "here — with a dash"}
+    run = Evidence(
+        slug="fake",
+        preset="quick",
+        sizes={"seeds": 3, "rate": 0.1},
+        seeds=3,
+        source={"paper": "a", "house": "b"},
+        commit=None,
+        started="2026-01-01T00:00:00+00:00",
+        finished="2026-01-01T00:01:00+00:00",
+        state="complete",
+        error=None,
+        environment={"device": "cpu", "packages": {"numpy": "1.26"}, "gpu": None},
+        cost={"wall_s": 60.25, "cpu_s": 59.0, "peak_mb": 100.0},
+        figures={"curve": Figure(alt="A curve.", svg="<svg/>")},
+        bench=({"case": "small", "ratio": 0.5, "limit_s": None},),
+    )
+    rows = ({"seed": "0", "x": 0.1 + 0.2, "y": None},)
+    results = (
+        Measurement(claim="C1", value=2.5, low=1.5, high=3.5, rows=rows, figures=("curve",), **given),
+        Measurement(claim="C2", value=0.75, low=0.5, high=1.25, unit="%", baseline=3, note="a note", **given),
+        Untested(claim="C3", reason="needs --preset full"),
+    )
+    for claim, result in zip(CLAIMS, results, strict=True):
+        run = run.with_result(claim, result)
+    return run
+
+
+LOSING = """
+import numpy as np
+from paperworks.lab.disk import write_atomically
+
+def fill(folder):
+    (folder / "words.txt").write_text("one two three")
+
+def work(rounds):
+    total = 0
+    for i in range(rounds * 100_000):
+        total += i % 7
+    return total
+
+def train(seed):
+    kept = lab.scratch("checkpoints") / "last.json"
+    epoch, loss = json.loads(kept.read_text()) if kept.exists() else (0, float(seed))
+    for epoch in range(epoch, 5):
+        loss = 0.9 * loss + work(4) % 11 + epoch
+        write_atomically(kept, json.dumps([epoch + 1, loss]).encode())
+    return {"loss": loss, "weights": np.arange(2000.0) * seed}
+
+words = (lab.cached("corpus", {"words": 3}, fill) / "words.txt").read_text().split()
+image = np.linspace(0, 1, 64 * 64).reshape(64, 64)
+losses = [lab.step("train", train, seed=seed)["loss"] for seed in lab.progress(lab.seeds, "training")]
+slope = lab.figure("losses", image, alt="A grey slope.")
+yield found("C1", sum(losses) / 3, figures=(slope,), rows=({"loss": losses[0]},))
+for claim in ("C2", "C3", "C4"):
+    value = lab.step("evaluate", lambda claim: work(6) % 13 + 0.1, claim=claim)
+    yield found(claim, value, figures=(lab.figure(claim.lower(), 1 - image, alt="The other way."),), note=words[0])
+yield Untested(claim="C5", reason="needs --preset full")
+"""
+"""A paper with much to lose: checkpoints within steps, a cache, figures, and claims that come one by one."""
+
+
+@pytest.fixture
+def losing(house: Any) -> Any:
+    """A house with that paper, which `forget` makes as it was before any run."""
+    house.paper("losing", LOSING, ("C1", "C2", "C3", "C4", "C5"))
+    house.variables["PAPERWORKS_CACHE"] = str(house.home / "cache")
+    house.forget = lambda: shutil.rmtree(house.home, ignore_errors=True)
+    return house
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survived:
+    """A row of the table of faults."""
+
+    fault: str
+    how: str
+    times: int
+    outcome: str
+
+
+ROWS = pytest.StashKey[dict[str, Survived]]()
+
+
+@pytest.fixture
+def survived(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Says, at the end of a long test, which fault was survived: a row of the table in the log."""
+
+    def say(**row: Any) -> None:
+        request.config.stash.setdefault(ROWS, {})[request.node.name] = Survived(**row)
+
+    return say
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    rows = terminalreporter.config.stash.get(ROWS, {})
+    if not rows:
+        return
+    terminalreporter.section("faults survived")
+    terminalreporter.line("| Test | Fault | Injected | Times | Outcome |")
+    terminalreporter.line("| --- | --- | --- | --- | --- |")
+    for name, row in rows.items():
+        terminalreporter.line(f"| `{name}` | {row.fault} | {row.how} | {row.times} | {row.outcome} |")
