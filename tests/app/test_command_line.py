@@ -208,6 +208,7 @@ class TestReport:
         (["run", "--timeout", "nan"], "--timeout nan leaves no time"),
         (["run", "--memory", "nan"], "--memory nan leaves no memory"),
         (["run", "--jobs", "0"], "--jobs 0 runs nothing"),
+        (["run", "--jobs", "1001"], "--jobs is more than 1000"),
         (["run", "--jobs", "many"], "invalid value for '--jobs'"),
         (["run", "--sedes", "3"], "no such option: --sedes"),
         (["bench", "other"], "other has no bench; those that have one are two-words"),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from paperworks.app.evidence import Evidence, Figure
-from paperworks.core import Claim, Measurement, Paper, Untested, at_least
+from paperworks.core import Measurement, Untested
 
 HERE = Path(__file__).parent
 
@@ -35,28 +35,14 @@ def failing_disk() -> Any:
     return load("failing_disk").FailingDisk
 
 
-CLAIMS = tuple(
-    Claim(id=i, says="More.", metric="how much", setting="there", source="Table 1", judge=at_least(1, null=0))
-    for i in ("C1", "C2", "C3")
-)
-PAPER = Paper(
-    slug="fake",
-    arxiv="2410.00001",
-    title="A fake",
-    authors=("A. Author",),
-    field="testing",
-    gist="A paper that exists to be run.",
-    claims=CLAIMS,
-)
+@pytest.fixture(scope="session")
+def oracle() -> ModuleType:
+    """What must hold of any evidence, and the paper that it is tried on."""
+    return load("evidence_oracle")
 
 
 @pytest.fixture(scope="session")
-def sample_paper() -> Paper:
-    return PAPER
-
-
-@pytest.fixture(scope="session")
-def sample_evidence() -> Evidence:
+def sample_evidence(oracle: ModuleType) -> Evidence:
     """Evidence with something of everything: a claim that holds, one that holds in part, and one without a number."""
     given: dict[str, Any] = {"interval": "seeds", "n": 3, "scale": "smaller", "setting": "here — with a dash"}
     run = Evidence(
@@ -81,7 +67,7 @@ def sample_evidence() -> Evidence:
         Measurement(claim="C2", value=0.75, low=0.5, high=1.25, unit="%", baseline=3, note="a note", **given),
         Untested(claim="C3", reason="needs --preset full"),
     )
-    for claim, result in zip(CLAIMS, results, strict=True):
+    for claim, result in zip(oracle.CLAIMS, results, strict=True):
         run = run.with_result(claim, result)
     return run
 
