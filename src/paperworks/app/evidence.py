@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from paperworks.core import Claim, Measurement, Paper, Untested, Verdict, from_record, to_record, verdict
-
-from . import seal
+from paperworks.lab import seal
 
 SCHEMA = 1
 MAX_FIGURE_BYTES = 300_000

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
-from paperworks.lab import cli
+from paperworks.lab import cli, seal
 from paperworks.lab.disk import remove_half_written, write_atomically
 
-from . import seal, strict_json
+from . import strict_json
 from .evidence import Evidence
 
 PUBLISHABLE = ("quick", "full", "gpu", "bench")

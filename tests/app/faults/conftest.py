@@ -31,8 +31,13 @@ def load(name: str) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def failing_disk() -> Any:
-    return load("failing_disk").FailingDisk
+def failing_disk_module() -> ModuleType:
+    return load("failing_disk")
+
+
+@pytest.fixture(scope="session")
+def failing_disk(failing_disk_module: ModuleType) -> Any:
+    return failing_disk_module.FailingDisk
 
 
 @pytest.fixture(scope="session")
@@ -106,13 +111,57 @@ yield Untested(claim="C5", reason="needs --preset full")
 """A paper with much to lose: checkpoints within steps, a cache, figures, and claims that come one by one."""
 
 
+SPARE = """
+import numpy as np
+from paperworks.lab.disk import write_atomically
+
+def fill(folder):
+    (folder / "words.txt").write_text("one two three")
+
+def train():
+    write_atomically(lab.scratch("checkpoints") / "last.json", b"[1]")
+    return np.arange(3000.0)
+
+print("reading")
+words = (lab.cached("corpus", {"words": 3}, fill) / "words.txt").read_text()
+weights = lab.step("train", train)
+yield found("C1", float(weights.sum()), rows=({"first": weights[0].item()},))
+yield found("C2", lab.step("evaluate", lambda: 2.5), note=words)
+"""
+"""A paper that takes no time, for tests that run it some hundred times."""
+
+
 @pytest.fixture
-def losing(house: Any) -> Any:
-    """A house with that paper, which `forget` makes as it was before any run."""
-    house.paper("losing", LOSING, ("C1", "C2", "C3", "C4", "C5"))
+def house(house: Any) -> Any:
+    """A house with its cache in its home. ``forget`` clears both, ``left`` is what two runs must agree on."""
     house.variables["PAPERWORKS_CACHE"] = str(house.home / "cache")
     house.forget = lambda: shutil.rmtree(house.home, ignore_errors=True)
+    house.left = lambda slug: (lasting(house.evidence(slug)), files(house))
     return house
+
+
+@pytest.fixture
+def spare(house: Any) -> Any:
+    """A house with a paper that writes of everything once."""
+    house.paper("spare", SPARE, ("C1", "C2"))
+    return house
+
+
+@pytest.fixture
+def losing(house: Any) -> Any:
+    """A house with a paper that has much to lose."""
+    house.paper("losing", LOSING, ("C1", "C2", "C3", "C4", "C5"))
+    return house
+
+
+def lasting(evidence: dict[str, Any]) -> dict[str, Any]:
+    """The evidence without times, costs, and the digest over them."""
+    return {name: part for name, part in evidence.items() if name not in {"started", "finished", "cost", "sha256"}}
+
+
+def files(house: Any) -> list[str]:
+    """All that lies in the home and the cache, by name."""
+    return sorted(path.relative_to(house.home).as_posix() for path in house.home.rglob("*"))
 
 
 @dataclass(frozen=True, kw_only=True)

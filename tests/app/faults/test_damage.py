@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +23,6 @@ DAMAGES = st.tuples(st.floats(0, 1, exclude_max=True), st.none() | st.integers(0
 """Where, as a share of the file, and which bit is flipped there; None cuts the file off."""
 
 FEW = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-MANY = settings(max_examples=4000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def damaged(whole: bytes, damage: Damage) -> bytes:
@@ -43,7 +43,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def fill(folder: Path) -> None:
         made["cache"] += 1
         (folder / "deep").mkdir()
-        (folder / "deep" / "data.bin").write_bytes(bytes(range(200)))
+        (folder / "deep" / "data.bin").write_bytes(bytes(range(64)))
         (folder / "words.txt").write_text("made\n")
 
     def train() -> dict[str, Any]:
@@ -67,21 +67,31 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     logging.disable(logging.NOTSET)
 
 
+def cache_file(place: Any, name: str) -> Path:
+    place.cached()
+    (entry,) = (folder for folder in (place.root / "cache" / "corpus").iterdir() if folder.is_dir())
+    return Path(entry / name)
+
+
+def step_file(place: Any) -> Path:
+    place.step()
+    (file,) = (place.root / "steps").glob("*.step")
+    return Path(file)
+
+
 def check_cached(place: Any, name: str, damage: Damage) -> None:
     right = place.cached()
-    (entry,) = (folder for folder in (place.root / "cache" / "corpus").iterdir() if folder.is_dir())
-    file = entry / name
+    file = cache_file(place, name)
     whole, before = file.read_bytes(), place.made["cache"]
     file.write_bytes(damaged(whole, damage))
     assert place.cached() == right
-    if name != ".manifest.json":  # a bit of the manifest may be one of the recipe, which is there for people
-        assert place.made["cache"] == before + 1
-    assert file.read_bytes() == whole or place.made["cache"] == before
+    assert place.made["cache"] == before + 1
+    assert file.read_bytes() == whole
 
 
 def check_step(place: Any, damage: Damage) -> None:
     right = place.step()
-    (file,) = (place.root / "steps").glob("*.step")
+    file = step_file(place)
     whole, before = file.read_bytes(), place.made["step"]
     file.write_bytes(damaged(whole, damage))
     assert place.step() == right
@@ -106,12 +116,12 @@ def check_weights(place: Any, name: str, damage: Damage) -> None:
         assert used == bytes(range(256)), "what is not the bytes that were shipped was taken for them"
 
 
-FILES_OF_THE_CACHE = st.sampled_from(["deep/data.bin", "words.txt", ".manifest.json"])
-FILES_OF_WEIGHTS = st.sampled_from(["tiny.safetensors", "tiny.json"])
+FILES_OF_THE_CACHE = ("deep/data.bin", "words.txt", ".manifest.json")
+FILES_OF_WEIGHTS = ("tiny.safetensors", "tiny.json")
 
 
 @FEW
-@given(FILES_OF_THE_CACHE, DAMAGES)
+@given(st.sampled_from(FILES_OF_THE_CACHE), DAMAGES)
 def test_a_damaged_cache_entry_is_made_again(place: Any, name: str, damage: Damage) -> None:
     check_cached(place, name, damage)
 
@@ -123,7 +133,7 @@ def test_a_damaged_step_is_computed_again(place: Any, damage: Damage) -> None:
 
 
 @FEW
-@given(FILES_OF_WEIGHTS, DAMAGES)
+@given(st.sampled_from(FILES_OF_WEIGHTS), DAMAGES)
 def test_damaged_weights_are_refused_in_a_sentence(place: Any, name: str, damage: Damage) -> None:
     check_weights(place, name, damage)
 
@@ -148,3 +158,53 @@ def check_evidence(evidence: Any, home: Path, damage: Damage) -> None:
         (aside,) = path.parent.glob("*.unreadable-*")
         assert aside.read_bytes() == content
         aside.unlink()
+
+
+def everywhere(size: int) -> Iterator[Damage]:
+    """Every bit of so many bytes, and every place to cut them off."""
+    for position in range(size):
+        for bit in (None, *range(8)):
+            yield (position + 0.5) / size, bit
+
+
+def row(what: str, times: int, outcome: str) -> dict[str, Any]:
+    fault = f"a bit of {what} flipped, or the file cut off"
+    return {"fault": fault, "how": "every bit, and every length", "times": times, "outcome": outcome}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", FILES_OF_THE_CACHE)
+def test_every_bit_of_a_cache_entry(place: Any, survived: Any, name: str) -> None:
+    damages = list(everywhere(cache_file(place, name).stat().st_size))
+    for damage in damages:
+        check_cached(place, name, damage)
+    survived(**row(f"a cache entry's {name}", len(damages), "detected by its hash, and made again"))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_every_bit_of_a_step(place: Any, survived: Any) -> None:
+    damages = list(everywhere(step_file(place).stat().st_size))
+    for damage in damages:
+        check_step(place, damage)
+    survived(**row("a finished step", len(damages), "detected by its hash, and computed again"))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", FILES_OF_WEIGHTS)
+def test_every_bit_of_shipped_weights(place: Any, survived: Any, name: str) -> None:
+    damages = list(everywhere((place.shipped / name).stat().st_size))
+    for damage in damages:
+        check_weights(place, name, damage)
+    survived(**row(f"shipped {name}", len(damages), "refused in a sentence, or the weights are unharmed"))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_every_bit_of_evidence(sample_evidence: Any, tmp_path: Path, survived: Any) -> None:
+    damages = list(everywhere(len(to_bytes(sample_evidence))))
+    for damage in damages:
+        check_evidence(sample_evidence, tmp_path, damage)
+    survived(**row("an evidence file", len(damages), "set aside with a warning, or it says what it said"))

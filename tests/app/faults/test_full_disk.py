@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +123,107 @@ def test_every_call_that_writes_may_fail(
         pytest.fail("there is no end of writing")
     assert "open" in refused
     assert "write" in refused
+
+
+TMPFS = """
+mount -t tmpfs -o "$1" tmpfs "$HOME_OF_RUNS" || exit 99
+{run}; echo $? > "$RESULTS/first"
+mount -o remount,size=64m,nr_inodes=9999 "$HOME_OF_RUNS" || exit 99
+{run}; echo $? > "$RESULTS/second"
+cp -a "$HOME_OF_RUNS/." "$RESULTS/home"
+"""
+"""Two runs on a small file system, the second after it has grown, in a mount namespace that goes with them."""
+
+
+def run_on_tmpfs(house: Any, slug: str, option: str) -> tuple[int, Any, str]:
+    """Run twice on a tmpfs of that size: the first run's exit code, what the second left, and what both said."""
+    results = house.root / "results"
+    shutil.rmtree(results, ignore_errors=True)
+    for folder in (results, house.home):
+        folder.mkdir(exist_ok=True)
+    run = f"{sys.executable} -P -m paperworks.app.main run {slug} --preset smoke"
+    command = ["unshare", "--mount", "sh", "-c", TMPFS.format(run=run), "sh", option]
+    if os.geteuid() != 0:
+        command[1:1] = ["--user", "--map-root-user"]
+    places = {"HOME_OF_RUNS": str(house.home), "RESULTS": str(results)}
+    done = subprocess.run(command, env=house.environment() | places, cwd=house.root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (results / "second").read_text() == "0\n", done.stdout + done.stderr
+    home, house.home = house.home, results / "home"
+    try:
+        return int((results / "first").read_text()), house.left(slug), done.stdout + done.stderr
+    finally:
+        house.home = home
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("option", "step"), [("size={}k", 4), ("nr_inodes={}", 1)], ids=["bytes", "files"])
+def test_a_run_on_a_small_file_system(spare: Any, survived: Any, option: str, step: int) -> None:
+    assert spare.call("run", "spare", "--preset", "smoke").code == 0
+    undisturbed = spare.left("spare")
+    spare.forget()
+    codes = []
+    for size in range(step, 200 * step, step):
+        code, left, said = run_on_tmpfs(spare, "spare", option.format(size))
+        codes.append(code)
+        assert code in {0, 1, 2}
+        assert "Traceback" not in said
+        assert left == undisturbed, f"after {option.format(size)}"
+        if code == 0 and "warning" not in said:
+            break
+    assert codes[0] != 0
+    assert codes[-1] == 0
+    survived(
+        fault="a disk that is full, of bytes or of files",
+        how=f"a tmpfs of {option.format(step)}, then larger by as much, to {option.format(size)}: a run succeeds",
+        times=len(codes) - 1,
+        outcome="a sentence and an exit code; run again with more room, the evidence of an undisturbed run",
+    )
+
+
+def run_refused(house: Any, process: str, at: int) -> tuple[Any, str]:
+    """Run with call ``at`` of one process refused: how the command came out, and which call that was."""
+    report = house.root / "refused"
+    report.unlink(missing_ok=True)
+    before = dict(house.variables)
+    house.variables |= {
+        "FAILING_DISK": str(Path(__file__).with_name("failing_disk.py")),
+        "FAILING_PROCESS": process,
+        "FAILING_UNDER": str(house.home),
+        "FAILING_AT": str(at),
+        "FAILING_REPORT": str(report),
+    }
+    done = house.call("run", "spare", "--preset", "smoke")
+    house.variables = before
+    return done, report.read_text() if report.exists() else ""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("process", ["parent", "child"])
+def test_a_run_with_every_call_that_writes_refused_once(
+    spare: Any, survived: Any, failing_disk_module: Any, process: str
+) -> None:
+    (spare.root / "sitecustomize.py").write_text(failing_disk_module.SITECUSTOMIZE)
+    assert spare.call("run", "spare", "--preset", "smoke").code == 0
+    undisturbed = spare.left("spare")
+    for at in range(1, 500):
+        spare.forget()
+        done, refused = run_refused(spare, process, at)
+        assert done.code in {0, 1, 2}
+        assert "Traceback" not in done.out + done.err
+        again = spare.call("run", "spare", "--preset", "smoke")
+        assert (again.code, again.err) == (0, ""), f"after {refused}"
+        assert spare.left("spare") == undisturbed, f"after {refused}"
+        if not refused:
+            break
+    survived(
+        fault=f"a call of the {process} that the disk refuses: opening, writing, syncing, renaming, making a folder",
+        how="each call of a whole run in turn",
+        times=at - 1,
+        outcome="a sentence and an exit code; run again, the evidence of an undisturbed run",
+    )
 
 
 def names(folder: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The digest that an evidence file carries of its own content, so that a single changed bit is noticed."""
+"""The digest that a JSON file carries of its own content, so that a single changed bit is noticed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
 def check(record: Mapping[str, Any]) -> None:
     """ValueError where the content is not what was sealed. A file without a seal, from before there were any, passes.
 
-    A seal that lost its name is no way around this: evidence with a field that it does not have is refused too.
+    So that a seal which lost its name is no way around this, whoever reads refuses fields that it does not know too.
     """
     if FIELD in record and record[FIELD] != _digest(record):
         raise ValueError(f"its content is not what its {FIELD} says: it was changed or damaged after it was written")
