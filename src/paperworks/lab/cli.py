@@ -38,7 +38,8 @@ USAGE = 2
 INTERRUPTED = 130
 
 _UNFOLDED = 10_000
-_NUMBER = re.compile(r"[-+−≤≥~]?\s*[\[\d–]")
+_NUMBER = re.compile(r"[-+−≤≥~]?\s*[\[\d]")
+_NOTHING = "–"
 
 
 def commands(help_text: str, *, cls: type[TyperGroup] | None = None) -> typer.Typer:
@@ -108,11 +109,11 @@ def warn(sentence: str) -> None:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str | Text]] = (), *, title: str = "", folded: Sequence[str] = ()
+    columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, title: str = "", folded: Sequence[str] = ()
 ) -> Table:
     """A table in the house's style: words to the left, numbers to the right, a cell folded only in columns ``folded``.
 
-    A column holds numbers where every cell in it begins like one. With no ``rows`` yet, the caller adds them.
+    A column holds numbers where every cell in it begins like one, those that are a bare "–" left aside.
     """
     from rich.table import Table
 
@@ -120,7 +121,8 @@ def table(
     drawn = Table(title=title or None, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     drawn.title_justify, drawn.title_style = "left", "bold"
     for index, column in enumerate(columns):
-        numbers = bool(rows) and all(_NUMBER.match(str(row[index])) for row in rows)
+        cells = [cell for row in rows if (cell := str(row[index])) != _NOTHING]
+        numbers = bool(cells) and all(map(_NUMBER.match, cells))
         drawn.add_column(column, justify="right" if numbers else "left", no_wrap=column not in folded)
     for row in rows:
         drawn.add_row(*row)
