@@ -163,6 +163,13 @@ class TestUpToDate:
         assert self.outcome(fine) == "current"
         assert fine.evidence("fine") == before
 
+    def test_steps_that_a_run_left_which_was_cut_off_at_its_very_end_are_removed(self, fine: Any) -> None:
+        steps = fine.evidence_file("fine").with_suffix(".steps")
+        steps.mkdir()
+        (steps / "first.0123.step").touch()
+        assert self.outcome(fine) == "current"
+        assert not steps.exists()
+
     def test_it_insists(self, fine: Any) -> None:
         assert self.outcome(fine, "--fresh") == "complete"
 

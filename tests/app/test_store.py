@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from paperworks.app.evidence import Evidence
+from paperworks.app.lock import Lock
 from paperworks.app.store import Store, parse_any, to_bytes
 from paperworks.core import Claim, Measurement, at_least
 
@@ -201,6 +202,17 @@ def test_what_a_killed_run_left_half_written_is_swept_away(store: Store) -> None
         path.with_name(other).write_bytes(b"another's")
     store.sweep("fake", "quick")
     assert sorted(file.name for file in path.parent.iterdir()) == [*others, "quick.json"]
+
+
+def test_the_steps_of_a_run_under_way_are_its_own(store: Store) -> None:
+    steps, lock = store.steps_path("fake", "quick"), Lock(store.lock_path("fake", "quick"))
+    steps.mkdir(parents=True)
+    assert lock.take() is None
+    store.forget_steps("fake", "quick")
+    assert steps.is_dir()
+    lock.release()
+    store.forget_steps("fake", "quick")
+    assert not steps.exists()
 
 
 def test_a_number_that_is_not_finite_is_never_written(store: Store) -> None:

@@ -7,6 +7,7 @@ steps of an unfinished run beside it. Published evidence lies in the package, an
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -16,6 +17,7 @@ from paperworks.lab.disk import remove_half_written, write_atomically
 
 from . import strict_json
 from .evidence import Evidence
+from .lock import Lock
 
 PUBLISHABLE = ("quick", "full", "gpu", "bench")
 """The presets whose evidence may be published with the package."""
@@ -106,6 +108,16 @@ class Store:
         path = self.path(evidence.slug, evidence.preset)
         write_atomically(path, to_bytes(evidence))
         return path
+
+    def forget_steps(self, slug: str, preset: str) -> None:
+        """Remove the finished steps that a run left behind which was cut off once its evidence was complete.
+
+        Where another run of that paper at that preset is under way, they are its own.
+        """
+        steps, lock = self.steps_path(slug, preset), Lock(self.lock_path(slug, preset))
+        if steps.is_dir() and lock.take() is None:
+            shutil.rmtree(steps, ignore_errors=True)
+            lock.release()
 
     def sweep(self, slug: str, preset: str) -> None:
         """Remove what a run that was killed while it wrote has left beside the evidence."""

@@ -1,12 +1,10 @@
-"""What the tests of faults share: a disk that fails, a paper with much to lose, and the table of the long ones."""
+"""What the tests of faults share: a disk that fails, and papers with much to lose."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -162,37 +160,3 @@ def lasting(evidence: dict[str, Any]) -> dict[str, Any]:
 def files(house: Any) -> list[str]:
     """All that lies in the home and the cache, by name."""
     return sorted(path.relative_to(house.home).as_posix() for path in house.home.rglob("*"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Survived:
-    """A row of the table of faults."""
-
-    fault: str
-    how: str
-    times: int
-    outcome: str
-
-
-ROWS = pytest.StashKey[dict[str, Survived]]()
-
-
-@pytest.fixture
-def survived(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Says, at the end of a long test, which fault was survived: a row of the table in the log."""
-
-    def say(**row: Any) -> None:
-        request.config.stash.setdefault(ROWS, {})[request.node.name] = Survived(**row)
-
-    return say
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    rows = terminalreporter.config.stash.get(ROWS, {})
-    if not rows:
-        return
-    terminalreporter.section("faults survived")
-    terminalreporter.line("| Test | Fault | Injected | Times | Outcome |")
-    terminalreporter.line("| --- | --- | --- | --- | --- |")
-    for name, row in rows.items():
-        terminalreporter.line(f"| `{name}` | {row.fault} | {row.how} | {row.times} | {row.outcome} |")

@@ -42,11 +42,13 @@ def clock(house: Any) -> Any:
 
 
 def start_and_wait(house: Any) -> subprocess.Popen[str]:
-    """A run that waits between its two claims."""
+    """A run that waits between its two claims, the first written down."""
     house.variables["PATIENT"] = "yes"
     run = house.start("run", "waits", "--preset", "smoke", "--json")
     (house.root / "reached").read_text()
     house.variables.pop("PATIENT")
+    while "C1" not in run.stderr.readline():
+        pass
     return run
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from paperworks.app.report import write_report
 from paperworks.app.store import to_bytes
 
-ATHERIS_RUNS = 200_000
+ATHERIS_RUNS = 500_000
 FUZZ = {"suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 WORDS = ("claim", "low", "high", "value", "untested", "claim_digest", "C1", "C2", "exact", "seeds", "stand-in", "svg")
 LEAVES = (
