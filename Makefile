@@ -26,7 +26,7 @@ test: $(VENV)/.installed-test node_modules/.installed
 # Needs root or user namespaces (for small file systems of its own), and `faketime`.
 test-long: $(VENV)/.installed-test
 	mkdir -p build
-	OMP_NUM_THREADS=1 bash -o pipefail -c '$(BIN)/python -m pytest -m long -n $(WORKERS) --color=no | tee build/long-tests.log'
+	OMP_NUM_THREADS=1 bash -o pipefail -c '$(BIN)/python -m pytest -m long -n $(WORKERS) --dist worksteal --color=no | tee build/long-tests.log'
 	cp build/long-tests.log docs/long-tests.log
 	$(BIN)/python -m paperworks.app.tables
 

@@ -158,7 +158,7 @@ def run_on_tmpfs(house: Any, slug: str, option: str) -> tuple[int, Any, str]:
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("option", "step"), [("size={}k", 4), ("nr_inodes={}", 1)], ids=["bytes", "files"])
+@pytest.mark.parametrize(("option", "step"), [("size={}k", 8), ("nr_inodes={}", 1)], ids=["bytes", "files"])
 def test_a_run_on_a_small_file_system(spare: Any, survived: Any, option: str, step: int) -> None:
     assert spare.call("run", "spare", "--preset", "smoke").code == 0
     undisturbed = spare.left("spare")
@@ -182,7 +182,7 @@ def test_a_run_on_a_small_file_system(spare: Any, survived: Any, option: str, st
     )
 
 
-def run_refused(house: Any, process: str, at: int) -> tuple[Any, str]:
+def run_refused(house: Any, process: str, under: Path, at: int) -> tuple[Any, str]:
     """Run with call ``at`` of one process refused: how the command came out, and which call that was."""
     report = house.root / "refused"
     report.unlink(missing_ok=True)
@@ -190,7 +190,7 @@ def run_refused(house: Any, process: str, at: int) -> tuple[Any, str]:
     house.variables |= {
         "FAILING_DISK": str(Path(__file__).with_name("failing_disk.py")),
         "FAILING_PROCESS": process,
-        "FAILING_UNDER": str(house.home),
+        "FAILING_UNDER": str(under),
         "FAILING_AT": str(at),
         "FAILING_REPORT": str(report),
     }
@@ -201,16 +201,16 @@ def run_refused(house: Any, process: str, at: int) -> tuple[Any, str]:
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("process", ["parent", "child"])
+@pytest.mark.parametrize(("process", "folder"), [("parent", "runs"), ("child", ".")], ids=["parent", "child"])
 def test_a_run_with_every_call_that_writes_refused_once(
-    spare: Any, survived: Any, failing_disk_module: Any, process: str
+    spare: Any, survived: Any, failing_disk_module: Any, process: str, folder: str
 ) -> None:
     (spare.root / "sitecustomize.py").write_text(failing_disk_module.SITECUSTOMIZE)
     assert spare.call("run", "spare", "--preset", "smoke").code == 0
     undisturbed = spare.left("spare")
     for at in range(1, 500):
         spare.forget()
-        done, refused = run_refused(spare, process, at)
+        done, refused = run_refused(spare, process, spare.home / folder, at)
         assert done.code in {0, 1, 2}
         assert "Traceback" not in done.out + done.err
         again = spare.call("run", "spare", "--preset", "smoke")

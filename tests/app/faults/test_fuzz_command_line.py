@@ -128,10 +128,10 @@ def test_any_line_gets_an_exit_code_and_no_traceback(quiet: Path, arguments: lis
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_four_thousand_lines(quiet: Path, survived: Any) -> None:
+def test_two_thousand_lines(quiet: Path, survived: Any) -> None:
     lines = 0
 
-    @settings(max_examples=4000, **FUZZ)
+    @settings(max_examples=2000, **FUZZ)
     @given(LINES)
     def run(arguments: list[str]) -> None:
         nonlocal lines
