@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from paperworks.core import Measurement, MissingExtra, Paper, Untested, UserError, to_record
 from paperworks.lab.public_api import absent_package
 
+from . import family
 from .job import BENCH, Job
 
 if TYPE_CHECKING:
@@ -130,7 +131,8 @@ def _writer(descriptor: int) -> Emit:
     lock = threading.Lock()
 
     def emit(event: Mapping[str, Any]) -> None:
-        left = memoryview(json.dumps(event, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        text = json.dumps(event, ensure_ascii=False, allow_nan=False)
+        left = memoryview(text.encode(errors="replace") + b"\n")  # a path in an error message may be no text
         with lock:
             while left:
                 left = left[os.write(descriptor, left) :]
@@ -162,7 +164,7 @@ def _cost() -> dict[str, float]:
 
 
 def die_with_parent(lifeline: int, events: int) -> None:
-    """Leave a guard in this process's group that ends the whole group once the lifeline's other end is closed.
+    """Leave a guard in this process's group that ends all of the child's once the lifeline's other end is closed.
 
     A process of its own, because a thread would wait for the interpreter while a kernel computes; forked twice, so
     that it is no child of the experiment, which may wait for its children.
@@ -176,7 +178,10 @@ def die_with_parent(lifeline: int, events: int) -> None:
     os.close(events)
     while os.read(lifeline, 1):
         pass
-    os.killpg(0, signal.SIGKILL)
+    try:
+        family.end(os.environ[family.MARK])
+    finally:
+        os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ from paperworks.core.measurement import MIN_SEEDS
 PRESETS = ("smoke", "quick", "full", "gpu", "paper")
 BENCH = "bench"
 
+_MOST_JOBS = 1000
+
 _TIMEOUTS: dict[str, float | None] = {
     "smoke": 120,
     "quick": 600,
@@ -103,9 +105,11 @@ def settings(  # every option of the command line, checked in one place
         raise UserError(f"--seeds {seeds} is too few: an interval over seeds needs at least {MIN_SEEDS}")
     if jobs < 1:
         raise UserError(f"--jobs {jobs} runs nothing: give the number of papers at a time, at least 1")
-    if timeout is not None and timeout <= 0:
+    if jobs > _MOST_JOBS:
+        raise UserError(f"--jobs is more than {_MOST_JOBS}, which is more papers at a time than any machine can run")
+    if timeout is not None and not timeout > 0:  # so that NaN is refused too
         raise UserError(f"--timeout {timeout:g} leaves no time: give the seconds that a paper may take")
-    if memory_gb is not None and memory_gb <= 0:
+    if memory_gb is not None and not memory_gb > 0:
         raise UserError(f"--memory {memory_gb:g} leaves no memory: give the gigabytes that a paper may hold")
     return Settings(
         preset=preset,

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from . import family
+
 _CHUNK = 1 << 20
 _GRACE_S = 2.0
 _PAUSE_S = 0.01
@@ -41,9 +43,15 @@ class Child:
         self._cpu_s = 0.0
         self._peak_bytes = 0
         self._known: set[psutil.Process] = set()
+        self._mark = family.new_mark()
         log.parent.mkdir(parents=True, exist_ok=True)
         self.events, events_end = os.pipe()
         lifeline_end, self._lifeline = os.pipe()
+        variables = variables | {
+            "PAPERWORKS_EVENTS": str(events_end),
+            "PAPERWORKS_LIFELINE": str(lifeline_end),
+            family.MARK: self._mark,
+        }
         try:
             with log.open("wb") as output:
                 self._process = subprocess.Popen(
@@ -51,7 +59,7 @@ class Child:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env=variables | {"PAPERWORKS_EVENTS": str(events_end), "PAPERWORKS_LIFELINE": str(lifeline_end)},
+                    env=variables,
                     pass_fds=(events_end, lifeline_end),
                     start_new_session=True,
                 )
@@ -144,6 +152,7 @@ class Child:
         for process in self._known:
             with suppress(psutil.Error):
                 process.kill()
+        family.end(self._mark)
         while not self.has_exited():
             time.sleep(_PAUSE_S)
         self._close()

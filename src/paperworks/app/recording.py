@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from paperworks.core import Measurement, Paper, Untested, from_record
+from paperworks.lab.timing import BenchRow
 
+from . import strict_json
 from .evidence import Evidence, Figure, State
 
 _MAX_LINE = 4_000_000
@@ -72,8 +73,8 @@ class Recording:
         self.evidence = replace(
             self.evidence,
             state=state,
-            error=error,
-            finished=None if state == "partial" else now(),
+            error=error and error.encode(errors="replace").decode(),  # it may name a path that is no text
+            finished=None if state == "partial" else max(now(), self.evidence.started),  # the clock may be set back
             cost={name: round(value, 3) for name, value in total.items()},
         )
         return self.evidence
@@ -90,7 +91,8 @@ class Recording:
                 case "figure":
                     self.evidence = _with_figure(self._begun(), event)
                 case "bench":
-                    self.evidence = replace(self._begun(), bench=(*self._begun().bench, dict(event["row"])))
+                    row = asdict(BenchRow(**event["row"]))
+                    self.evidence = replace(self._begun(), bench=(*self._begun().bench, row))
                 case "error":
                     self.error = (event["kind"], str(event["message"]))
                 case "end":
@@ -152,7 +154,7 @@ def now() -> str:
 
 def _parse(line: bytes) -> Mapping[str, Any]:
     try:
-        event = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+        event = strict_json.loads(line)
     except ValueError as error:
         raise Malformed(f"it wrote to the events descriptor what is no event ({line[:40]!r}): {error}") from error
     if not isinstance(event, dict):
@@ -163,7 +165,3 @@ def _parse(line: bytes) -> Mapping[str, Any]:
 def _with_figure(evidence: Evidence, event: Mapping[str, Any]) -> Evidence:
     figure = Figure(alt=event["alt"], svg=event.get("svg", ""), png_base64=event.get("png_base64", ""))
     return replace(evidence, figures={**evidence.figures, str(event["name"]): figure})
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no finite number")

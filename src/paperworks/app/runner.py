@@ -70,6 +70,7 @@ class Runner:
             return False
         if not fingerprint.is_up_to_date(evidence, seeds=self._settings.seeds, device=self._settings.device):
             return False
+        self._store.forget_steps(paper.slug, self._settings.preset)
         self._finish(self._outcome(paper, "current", "it is up to date", evidence))
         return True
 

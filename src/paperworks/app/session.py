@@ -153,10 +153,8 @@ class Session:
 
     def _before(self) -> Before | None:
         """The earlier sessions of an unfinished run whose finished steps this one replays."""
-        if not Path(self._job.steps).is_dir():
-            return None
-        evidence = self._store.read(self.paper.slug, self._settings.preset)
-        if evidence is None or evidence.state == "complete":
+        evidence = self._store.read(self.paper.slug, self._settings.preset)  # whatever comes: it sets a bad file aside
+        if evidence is None or evidence.state == "complete" or not Path(self._job.steps).is_dir():
             return None
         same = fingerprint.has_key(evidence, seeds=self._settings.seeds, device=self._settings.device)
         return Before(started=evidence.started, cost=evidence.cost) if same else None
