@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+from paperworks.core import UserError
 from paperworks.lab import cli, seal
 from paperworks.lab.disk import remove_half_written, write_atomically
 
@@ -52,6 +53,16 @@ def parse_any(data: bytes) -> Evidence:
     evidence = Evidence.from_json(record)
     seal.check(record)
     return evidence
+
+
+def read_file(file: Path) -> Evidence:
+    """The evidence in a file that a person named; UserError, in a sentence, where it holds none."""
+    try:
+        return parse_any(file.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"there is no file {file}; `paperworks run` prints where it keeps its evidence") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} is no evidence of a run: {error}") from error
 
 
 def to_bytes(evidence: Evidence) -> bytes:
