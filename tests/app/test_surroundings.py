@@ -13,6 +13,7 @@ import pytest
 
 from paperworks.app import environment, fingerprint
 from paperworks.app.child import checked
+from paperworks.app.engine import Local
 from paperworks.app.job import BENCH, PRESETS, settings
 from paperworks.app.recording import Before, Malformed, Recording
 from paperworks.core import Claim, Paper, Untested, UserError, at_least
@@ -227,5 +228,5 @@ def test_only_a_paper_run_has_no_time_limit(preset: str) -> None:
 def test_a_gpu_run_without_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("paperworks.lab.device.cuda_count", lambda: 0)
     with pytest.raises(UserError, match="device cuda is not here"):
-        settings(preset="gpu", jobs=1)
-    assert settings(preset="gpu", device="cpu", jobs=1).device == "cpu"
+        Local().resolve("auto", "gpu")
+    assert Local().resolve("cpu", "gpu") == "cpu"

@@ -36,14 +36,15 @@ _BENCH_SEEDS = 3
 _MAX_TRACEBACK = 20_000
 
 
-def main() -> int:
-    """Run the job that the command line names; 0 where it came to its end."""
+def main(check: Callable[[Job], None] = lambda job: None) -> int:
+    """Run the job that the command line names, unless ``check`` raises; 0 where it came to its end."""
     events = int(os.environ["PAPERWORKS_EVENTS"])
-    _die_with_parent(int(os.environ["PAPERWORKS_LIFELINE"]), events)
+    die_with_parent(int(os.environ["PAPERWORKS_LIFELINE"]), events)
     os.set_inheritable(events, False)
     emit = _writer(events)
     job = Job.from_json(sys.argv[1])
     try:
+        check(job)
         _run(job, emit)
     except Exception as error:
         emit(_error_event(job.slug, error))
@@ -113,6 +114,7 @@ def _lab(job: Job, seeds: int, emit: Emit) -> Lab:
         threads=job.threads,
         home=Path(job.steps),
         fingerprint=job.fingerprint,
+        offers=Path(job.offers) if job.offers else None,
         emit=emit,
     )
 
@@ -161,7 +163,7 @@ def _cost() -> dict[str, float]:
     }
 
 
-def _die_with_parent(lifeline: int, events: int) -> None:
+def die_with_parent(lifeline: int, events: int) -> None:
     """Leave a guard in this process's group that ends all of the child's once the lifeline's other end is closed.
 
     A process of its own, because a thread would wait for the interpreter while a kernel computes; forked twice, so

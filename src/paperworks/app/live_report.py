@@ -71,6 +71,9 @@ class LiveReport:
     def benched(self, paper: Paper, row: Mapping[str, Any]) -> None:
         """See `Watcher`."""
 
+    def noted(self, paper: Paper, text: str) -> None:
+        """See `Watcher`."""
+
     def finished(self, outcome: Outcome) -> None:
         """See `Watcher`."""
         if outcome.evidence is not None and outcome.kind != "current":

@@ -83,6 +83,18 @@ def exclusive(path: Path) -> Iterator[bool]:
         yield held
 
 
+def is_held(path: Path) -> bool:
+    """True where somebody holds the lock file ``path`` at this moment."""
+    try:
+        with path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # nobody ever held it, or the file system knows no locks
+        return False
+    return False
+
+
 def sha256_of(path: Path) -> str:
     """Hex sha256 of the file's content."""
     with path.open("rb") as file:
