@@ -53,7 +53,8 @@ def with_gaps(frame: pd.DataFrame) -> pd.DataFrame:
     for row, name in enumerate(frame.columns):
         if frame[name].dtype.kind not in "iub":
             gaps[name] = frame[name].mask(np.arange(ROWS) == row)
-    gaps["object"] = gaps["object"].astype(object).where(gaps["object"].notna(), None)
+    for name in ("object", "date"):
+        gaps[name] = gaps[name].astype(object).where(gaps[name].notna(), None)
     return gaps
 
 

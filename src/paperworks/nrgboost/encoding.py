@@ -50,11 +50,8 @@ class TableEncoder:
 
     def index(self, name: str | int) -> int:
         """The position of a column, by name or, as in an array, by number; ValueError where there is none."""
-        if (
-            isinstance(name, int | np.integer)
-            and not isinstance(name, bool)
-            and -len(self.columns) <= name < len(self.columns)
-        ):
+        is_number = isinstance(name, int | np.integer) and not isinstance(name, bool)
+        if is_number and -len(self.columns) <= int(name) < len(self.columns):
             return int(name) % len(self.columns)
         if name in self.names:
             return self.names.index(str(name))
@@ -74,7 +71,7 @@ class TableEncoder:
         rng: np.random.Generator,
         within: Mapping[int, tuple[float, float]] | None = None,
     ) -> pd.DataFrame:
-        """Rows of bins [N, D] as a table: values drawn inside of their bins, and of ``within`` (in steps, by column)."""
+        """Rows of bins [N, D] as a table: values drawn inside of their bins and ``within`` (in steps, by column)."""
         within = within or {}
         everywhere = (-np.inf, np.inf)
         parts = {

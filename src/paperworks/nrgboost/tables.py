@@ -50,9 +50,9 @@ class TableForm:
         table = _cast(pa.Table.from_pandas(frame, preserve_index=False), self._arrow_schema())
         if self.container == "pyarrow":
             return table
-        import polars
+        import polars as pl
 
-        return polars.from_arrow(table)
+        return pl.from_arrow(table)
 
     def _arrow_schema(self) -> pa.Schema:
         return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema)))
