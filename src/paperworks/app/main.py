@@ -12,8 +12,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import paperworks
-from paperworks.core import papers
-from paperworks.lab import cli
+from paperworks.core import broken, papers
+from paperworks.lab import cli, places
 
 _PACKAGE = Path(paperworks.__file__).parent
 
@@ -130,6 +130,23 @@ def publish(file: Annotated[Path, typer.Argument(metavar="FILE", help="A run's e
     keep.publish_file(file)
 
 
+@app.command("new")
+def new_paper(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="A short name, like lmul or nl-eye.")],
+    arxiv: Annotated[str, typer.Option(metavar="ID", help="Its arXiv id, like 2410.00907.")],
+    title: Annotated[str, typer.Option(help="Its title.")] = "The title of the paper",
+    author: Annotated[list[str] | None, typer.Option(help="An author; repeat it.")] = None,
+    field: Annotated[str, typer.Option(help="The field that it belongs to.")] = "the field",
+    gist: Annotated[
+        str, typer.Option(help="What it is about, in a sentence.")
+    ] = "What the method does, in a sentence.",
+) -> None:
+    """Write a new paper's folder, test and page into the source tree."""
+    from .commands import keep
+
+    keep.write_new_paper(slug, arxiv, title=title, authors=tuple(author or ["An Author"]), field=field, gist=gist)
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
@@ -138,10 +155,10 @@ def version() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; ``arguments`` are those of the shell unless given."""
-    from .store import home
-
+    for slug, wrong in broken().items():
+        cli.warn(f"{slug} is left out, {wrong}")
     given = sys.argv[1:] if arguments is None else list(arguments)
-    return cli.run(app, given, name="paperworks", tracebacks=home() / "tracebacks")
+    return cli.run(app, given, name="paperworks", tracebacks=places.home() / "tracebacks")
 
 
 def _with_commands() -> dict[str, str]:

@@ -52,7 +52,7 @@ def _require_publishable(evidence: Evidence, about: Paper, file: Path) -> None:
         )
     if evidence.state != "complete":
         raise UserError(f"{file} holds a {evidence.state} run; run it to its end first")
-    now = fingerprint.source(evidence.slug)
+    now = fingerprint.source(evidence.slug, evidence.preset)
     if changed := [part for part in now if evidence.source.get(part) != now[part]]:
         raise UserError(f"{file} was made with other source than the tree's ({' and '.join(changed)}): run it again")
     if evidence.preset == "bench":

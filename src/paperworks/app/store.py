@@ -7,7 +7,6 @@ steps of an unfinished run beside it. Published evidence lies in the package, an
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -19,15 +18,6 @@ from .evidence import Evidence
 
 PUBLISHABLE = ("quick", "full", "gpu", "bench")
 """The presets whose evidence may be published with the package."""
-
-
-def home() -> Path:
-    """The folder of this machine's runs: ``$PAPERWORKS_HOME``, else the platform's place for a user's data."""
-    if given := os.environ.get("PAPERWORKS_HOME"):
-        return Path(given).expanduser().absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("paperworks"))
 
 
 def published(slug: str) -> dict[str, Evidence]:

@@ -13,7 +13,7 @@ from rich.text import Text
 from paperworks.app import store as stores
 from paperworks.app.store import Store
 from paperworks.core import Claim, Paper, Published, paper, papers, to_record
-from paperworks.lab import cli
+from paperworks.lab import cli, places
 
 if TYPE_CHECKING:
     from paperworks.app.report.choice import Chosen
@@ -23,26 +23,23 @@ _SHOWN_AUTHORS = 3
 
 def print_list(*, as_json: bool) -> None:
     """Print every paper: its name, what it is, and at which presets there is evidence."""
-    store = Store(stores.home())
+    store = Store(places.home())
     listed = [_listed(about, store) for about in papers().values()]
     if as_json:
         cli.print_json(listed)
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("paper", no_wrap=True, style="bold")
-    table.add_column("claims", justify="right")
-    table.add_column("title")
-    table.add_column("published")
-    table.add_column("run here")
-    for row in listed:
-        table.add_row(
-            row["command"],
+    rows = [
+        (
+            Text(row["command"], style="bold"),
             str(row["claims"]),
             row["title"],
             ", ".join(row["published"]) or "–",
             ", ".join(row["run_here"]) or "–",
         )
-    cli.show(table)
+        for row in listed
+    ]
+    words = ("title", "published", "run here")
+    cli.show(cli.table(("paper", "claims", *words), rows, folded=words))
 
 
 def print_paper(name: str, *, as_json: bool) -> None:
@@ -50,7 +47,7 @@ def print_paper(name: str, *, as_json: bool) -> None:
     from paperworks.app.report.choice import choose
 
     about = paper(name)
-    published, yours = stores.published(about.slug), Store(stores.home()).read_all(about.slug)
+    published, yours = stores.published(about.slug), Store(places.home()).read_all(about.slug)
     chosen = {claim.id: (choose(claim, published), choose(claim, yours)) for claim in about.claims}
     if as_json:
         cli.print_json(_paper_json(about, chosen))
