@@ -28,6 +28,12 @@ class EncodedRows:
     absent: Mask  # [N, D]
     unknown: Mask  # [N, D]
 
+    def __len__(self) -> int:
+        return len(self.bins)
+
+    def __getitem__(self, rows: Any) -> EncodedRows:
+        return EncodedRows(self.bins[rows], self.absent[rows], self.unknown[rows])
+
 
 @dataclass(frozen=True)
 class TableEncoder:
@@ -57,11 +63,18 @@ class TableEncoder:
             return self.names.index(str(name))
         raise ValueError(f"there is no column {name!r}; the columns are {', '.join(map(repr, self.names))}")
 
-    def encode(self, frame: pd.DataFrame) -> EncodedRows:
-        """The rows of ``frame``, whose columns are those of training in their order. ValueError for a wrong value."""
-        encoded = [column.encode(frame.iloc[:, place]) for place, column in enumerate(self.columns)]
-        codes = np.stack([codes for codes, _ in encoded], axis=1)
-        absent = np.stack([absent for _, absent in encoded], axis=1)
+    def encode(self, frame: pd.DataFrame, *, without: int | None = None) -> EncodedRows:
+        """The rows of ``frame``, whose columns are those of training in their order. ValueError for a wrong value.
+
+        ``frame`` may lack the column at position ``without``; nothing is known of its cells then.
+        """
+        rows = len(frame)
+        given = [column for place, column in enumerate(self.columns) if place != without]
+        encoded = {column.name: column.encode(frame.iloc[:, place]) for place, column in enumerate(given)}
+        if without is not None:
+            encoded[self.columns[without].name] = (np.full(rows, UNKNOWN), np.ones(rows, dtype=bool))
+        codes = np.stack([encoded[name][0] for name in self.names], axis=1)
+        absent = np.stack([encoded[name][1] for name in self.names], axis=1)
         unknown = codes == UNKNOWN
         return EncodedRows(np.ascontiguousarray(np.where(unknown, 0, codes), dtype=np.uint8), absent, unknown)
 
