@@ -7,8 +7,9 @@ A cell that is missing, or that no bin stands for, is marginalised: summed over 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy.special import logsumexp
@@ -19,6 +20,8 @@ from .columns import Mask
 from .encoding import EncodedRows, TableEncoder
 from .initial import Initial
 from .model import MAX_ENUMERATED, EnergyModel
+
+Bytes: TypeAlias = "np.ndarray[Any, np.dtype[np.uint8]]"
 
 BURN_IN, SWEEPS = 20, 60
 """Gibbs sweeps over the missing cells of a row: those dropped, and those averaged over."""
@@ -77,6 +80,15 @@ class TableModel:
         for logits in stages:
             yield ColumnDistribution(self.encoder.columns[column], logits)
 
+    def recorded_logits(self, rows: EncodedRows, column: int) -> Floats:
+        """Log mass of each code of ``column``, "missing" among them, given the row as recorded, [N, cardinality].
+
+        A missing cell beside it counts as the value "missing"; unknown cells are averaged over.
+        """
+        unsettled = rows.unknown.copy()
+        unsettled[:, column] = False
+        return self._settled(self.energies, rows.bins, column, unsettled, None)
+
     def _unsettled(self, rows: EncodedRows, column: int) -> Mask:
         """The cells beside ``column`` that a conditional has to average over, [N, D]."""
         unsettled = rows.absent | rows.unknown
@@ -84,26 +96,33 @@ class TableModel:
         return unsettled
 
     def _logits(self, rows: EncodedRows, column: int, n_rounds: int | None) -> Floats:
-        unsettled = self._unsettled(rows, column)
+        return self._settled(self.complete, rows.bins, column, self._unsettled(rows, column), n_rounds)
+
+    def _settled(
+        self, energies: EnergyModel, bins: Bytes, column: int, unsettled: Mask, n_rounds: int | None
+    ) -> Floats:
+        """The logits of ``column`` under ``energies``, the ``unsettled`` cells averaged over, [N, cardinality]."""
         log_combinations = unsettled @ np.log(np.array(self.encoder.domain.cards, dtype=np.float64))
         is_exact = log_combinations <= np.log(MAX_ENUMERATED) + 1e-9
-        out = np.empty((len(rows), self.encoder.domain.cards[column]))
+        out = np.empty((len(bins), self.encoder.domain.cards[column]))
         if is_exact.any():
-            out[is_exact] = self.complete.marginal_conditional_logits(
-                rows.bins[is_exact], column, unsettled[is_exact], n_rounds, self.n_threads
+            out[is_exact] = energies.marginal_conditional_logits(
+                bins[is_exact], column, unsettled[is_exact], n_rounds, self.n_threads
             )
         if not is_exact.all():
-            out[~is_exact] = self._averaged_logits(rows.bins[~is_exact], column, unsettled[~is_exact], n_rounds)
+            out[~is_exact] = self._averaged_logits(energies, bins[~is_exact], column, unsettled[~is_exact], n_rounds)
         return out
 
-    def _averaged_logits(self, bins: np.ndarray, column: int, unsettled: Mask, n_rounds: int | None) -> Floats:
+    def _averaged_logits(
+        self, energies: EnergyModel, bins: Bytes, column: int, unsettled: Mask, n_rounds: int | None
+    ) -> Floats:
         """Rao-Blackwell: the mean of the column's conditional over sweeps of the unsettled cells and the column."""
         free = unsettled.copy()
         free[:, column] = True
-        start = np.where(free, self.complete.sample_initial(len(bins), self.seed), bins)
+        start = np.where(free, energies.sample_initial(len(bins), self.seed), bins)
         settings = {"free": free, "n_rounds": n_rounds, "n_threads": self.n_threads}
-        state = self.complete.gibbs(start, BURN_IN, seed=self.seed + 1, **settings)
-        _, mean = self.complete.gibbs(state, SWEEPS, seed=self.seed + 2, average_column=column, **settings)
+        state = energies.gibbs(start, BURN_IN, seed=self.seed + 1, **settings)
+        _, mean = energies.gibbs(state, SWEEPS, seed=self.seed + 2, average_column=column, **settings)
         with np.errstate(divide="ignore"):
             return np.log(mean)
 

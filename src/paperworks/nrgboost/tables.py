@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
 
 _NULLABLE = {
     pa.int8(): pd.Int8Dtype(),
@@ -58,13 +59,13 @@ class TableForm:
         return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(self.schema)))
 
 
-def read(table: Any, names: Sequence[str] | None = None) -> tuple[pd.DataFrame, TableForm]:
+def read(table: Any) -> tuple[pd.DataFrame, TableForm]:
     """``table`` as a pandas frame whose columns have texts for names, and its form.
 
-    ``names`` are those of an array's columns ("x0", "x1", ... unless given). Raises ValueError for a table without a
-    row or a column, for two columns of one name, and as `sklearn.utils.check_array` does for what is no table at all.
+    The columns of an array are called "x0", "x1", and so on. Raises ValueError for a table without a row or a column,
+    for two columns of one name, and as `sklearn.utils.check_array` does for what is no table at all.
     """
-    form, frame = _as_pandas(table, names)
+    form, frame = _as_pandas(table)
     if 0 in frame.shape:
         what = "sample" if frame.shape[1] else "feature"
         raise ValueError(f"Found a table with 0 {what}(s) (shape={frame.shape}) while a minimum of 1 is required.")
@@ -75,18 +76,26 @@ def read(table: Any, names: Sequence[str] | None = None) -> tuple[pd.DataFrame, 
     return frame, form
 
 
-def is_frame(table: Any) -> bool:
-    """True for a pandas, polars or pyarrow table: what has names for its columns."""
-    return _container(table) != "numpy"
+def read_checked(
+    estimator: Any, table: Any, names: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, TableForm]:
+    """`read` for an estimator: the columns are checked against those of training, and then called ``names``.
+
+    Without ``names`` this is the training table, whose columns are remembered, as `validate_data` does both.
+    """
+    frame, form = read(table)
+    checked = table if form.container != "numpy" else frame.to_numpy()
+    validate_data(estimator, checked, reset=names is None, skip_check_array=True)
+    return frame if names is None else frame.set_axis(list(names), axis=1), form
 
 
-def _as_pandas(table: Any, names: Sequence[str] | None) -> tuple[TableForm, pd.DataFrame]:
+def _as_pandas(table: Any) -> tuple[TableForm, pd.DataFrame]:
     container = _container(table)
     if container == "pandas":
         return TableForm(container="pandas"), table
     if container == "numpy":
         array = check_array(table, dtype=None, ensure_all_finite=False)
-        columns = names if names is not None else [f"x{column}" for column in range(array.shape[1])]
+        columns = [f"x{column}" for column in range(array.shape[1])]
         return TableForm(container="numpy", dtype=array.dtype.str), pd.DataFrame(array, columns=columns)
     arrow = table if container == "pyarrow" else table.to_arrow()
     schema = base64.b64encode(arrow.schema.remove_metadata().serialize().to_pybytes()).decode()

@@ -1,0 +1,70 @@
+"""Missing cells of a table filled in from what the rest of their rows says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .column_distribution import ColumnDistribution
+from .columns import Column, NumberColumn
+from .encoding import EncodedRows
+from .table_model import TableModel
+
+METHODS = ("gibbs", "mean", "mode")
+
+
+def impute_frame(
+    model: TableModel, frame: pd.DataFrame, rows: EncodedRows, method: str, *, n_steps: int, seed: int
+) -> pd.DataFrame:
+    """``frame``, which ``rows`` encode, with its missing cells filled in; ValueError for an unknown ``method``."""
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}; it must be one of {', '.join(METHODS)}")
+    incomplete = np.flatnonzero(rows.absent.any(axis=1))
+    if not len(incomplete):
+        return frame.copy()
+    drawn = _drawn(model, rows[incomplete], n_steps, seed) if method == "gibbs" else None
+    filled = {}
+    for place, column in enumerate(model.encoder.columns):
+        cells = frame.iloc[:, place]
+        members = np.flatnonzero(rows.absent[:, place])
+        if len(members) and drawn is not None:
+            cells = _filled(cells, members, drawn.iloc[:, place][rows.absent[incomplete, place]])
+        elif len(members):
+            guess = _guess(model.conditional(rows[members], place), column, cells, method)
+            cells = _filled(cells, members, guess)
+        filled[place] = cells
+    return pd.DataFrame(filled).set_axis(frame.columns, axis=1)
+
+
+def _drawn(model: TableModel, rows: EncodedRows, n_steps: int, seed: int) -> pd.DataFrame:
+    """The rows after Gibbs sweeps of all their missing and unknown cells, in which "missing" cannot be drawn."""
+    free = rows.absent | rows.unknown
+    start = np.where(free, model.complete.sample_initial(len(rows), seed), rows.bins)
+    bins = model.complete.gibbs(start, n_steps, free=free, seed=seed, n_threads=model.n_threads)
+    return model.encoder.decode(bins, np.random.default_rng(seed))
+
+
+def _guess(distribution: ColumnDistribution, column: Column, cells: pd.Series, method: str) -> pd.Series:
+    """The mean or the most probable value of each row, a value that the column's cells can hold."""
+    if method == "mode" or not isinstance(column, NumberColumn) or column.kind == "boolean":
+        return pd.Series(distribution.mode())
+    mean = distribution.mean()
+    if pd.api.types.is_integer_dtype(cells.dtype):
+        return pd.Series(np.round(mean).astype(np.int64))
+    return pd.Series(mean)
+
+
+def _filled(cells: pd.Series, members: Any, values: pd.Series) -> pd.Series:
+    """``cells`` with ``values`` at the positions ``members``; categories that it lacks are added."""
+    out = cells.copy()
+    given = values.to_numpy()
+    if isinstance(out.dtype, pd.CategoricalDtype):
+        lacking = [category for category in pd.unique(given) if category not in out.cat.categories]
+        out = out.cat.add_categories(lacking)
+    if isinstance(out.dtype, pd.DatetimeTZDtype):
+        moments = pd.DatetimeIndex(values)
+        given = (moments if moments.tz is not None else moments.tz_localize("UTC")).tz_convert(out.dtype.tz)
+    out.iloc[members] = given
+    return out
