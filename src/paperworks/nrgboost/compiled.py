@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 import numba
 
 __all__ = ["compiled"]
 
-compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def compiled(function: F) -> F:
+    """``function``, compiled by numba for the types that it is called with."""
+    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)(function))

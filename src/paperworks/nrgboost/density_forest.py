@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .bits import lowest_bit
 from .checks import checked_weights, require, require_one_of
 from .compiled import compiled
+from .conditionals import leaves_left
 from .domain import Domain
 from .growth import Grower, GrowthConfig
 from .initial import uniform_initial
@@ -174,25 +175,17 @@ def _volumes(box: Any, domain: Domain) -> NDArray[np.float64]:
 
 @compiled
 def _add_ratios(rows: Any, column: Any, tables: Any, out: Any) -> None:
-    """Add each surviving leaf's value over all it admits; differences would lose what is many powers of ten smaller."""
-    index, card = tables.set_index[column], out.shape[1]
+    """Add each surviving leaf's value to all it admits; differences would lose what is many powers of ten smaller."""
     for i in range(rows.shape[0]):
-        for tree in range(tables.values.shape[0]):
-            for word in range(tables.masks.shape[2]):
-                left = ~np.uint64(0)
-                for other in range(rows.shape[1]):
-                    if other != column:
-                        left &= tables.masks[tables.offsets[other] + rows[i, other], tree, word]
-                while left != 0:
-                    leaf = 64 * word + lowest_bit(left)
-                    left &= left - np.uint64(1)
-                    for value in range(card):
-                        if index >= 0:
-                            admitted = in_set(tables.sets[index, tree, leaf], value)
-                        else:
-                            admitted = tables.ends[column, tree, leaf, 0] <= value < tables.ends[column, tree, leaf, 1]
-                        if admitted:
-                            out[i, value] += tables.values[tree, leaf]
+        for word in range(tables.masks.shape[1]):
+            left = leaves_left(rows[i], column, word, tables)
+            while left != 0:
+                leaf = 64 * word + lowest_bit(left)
+                left &= left - np.uint64(1)
+                for value in range(out.shape[1]):
+                    mask = tables.masks[tables.offsets[column] + value, word]
+                    if (mask >> np.uint64(leaf & 63)) & np.uint64(1):
+                        out[i, value] += tables.values[leaf]
 
 
 @compiled

@@ -50,7 +50,7 @@ class Initial:
 def fit_initial(
     rows: NDArray[np.uint8], weights: NDArray[np.float64], domain: Domain, uniform_mixture: float
 ) -> Initial:
-    """m_d = (1 - lambda) * empirical_d + lambda / card_d, with lambda = ``uniform_mixture``; weights [N] need no sum."""
+    """m_d = (1 - lambda) * empirical_d + lambda / card_d, lambda = ``uniform_mixture``, for rows with ``weights`` [N]."""
     total = weights.sum()
     masses = []
     for column, card in enumerate(domain.cards):
