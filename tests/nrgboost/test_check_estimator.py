@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from paperworks.nrgboost.classifier import NRGBoostClassifier
@@ -25,5 +26,6 @@ LEARNS: dict[str, Any] = {**SMALL, "n_estimators": 8, "learning_rate": 0.5, "n_m
         DensityForest(n_estimators=4, max_leaf_nodes=8, max_bins=15),
     ]
 )
-def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
+def test_scikit_learns_checks(estimator: Any, check: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # without it the check of numpy arrays under array API dispatch skips
     check(estimator)

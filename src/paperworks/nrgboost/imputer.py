@@ -57,9 +57,7 @@ class NRGBoostImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """``X`` with its missing cells filled in, as a table of its make."""
         check_is_fitted(self)
         tables.read_checked(self, X, self.estimator_.model_.encoder.names)
-        return self.estimator_.impute(
-            X, method=self.method, n_steps=self.n_steps, random_state=self.random_state
-        )
+        return self.estimator_.impute(X, method=self.method, n_steps=self.n_steps, random_state=self.random_state)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -99,17 +100,19 @@ def load_estimator(path: Path, kind: type[E]) -> E:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no model file {path}")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is damaged or no model file; paperworks nrgboost fit, or save(), writes one")
     try:
         with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile) or "header" not in file.files:
+            if "header" not in file.files:
                 raise ValueError(f"{path} is no model file; paperworks nrgboost fit, or save(), writes one")
-            header = json.loads(file["header"].tobytes().decode())
+            header = json.loads(file["header"].tobytes())
             _require_known(header, path)
             return header, {name: file[name] for name in file.files if name != "header"}
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no model file {path}") from None
-    except (zipfile.BadZipFile, zipfile.error, EOFError, UnicodeDecodeError, json.JSONDecodeError, OSError) as error:
-        raise ValueError(f"{path} is damaged or no model file ({error}); save the model again") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); save the model again") from error
 
 
 def _require_known(header: Any, path: Path) -> None:

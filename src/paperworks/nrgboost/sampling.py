@@ -59,7 +59,9 @@ def sample_rows(
         seeds = np.random.SeedSequence([seed, block]).generate_state(2)
         initial = energies.sample_initial(part.stop - begin, int(seeds[0])) if start is None else start[part]
         state = np.where(asked.fixed, asked.bins[part], _allowed(initial, energies, int(seeds[0])))
-        bins[part] = _advance(energies, state, asked, config, int(seeds[1]), model, None if chain is None else chain[part])
+        bins[part] = _advance(
+            energies, state, asked, config, int(seeds[1]), model, None if chain is None else chain[part]
+        )
         if config.progress is not None:
             config.progress("sampling", part.stop, n)
     frame = model.encoder.decode(bins, np.random.default_rng([seed, 1]), asked.within)
@@ -83,7 +85,13 @@ def _allowed(rows: Any, energies: EnergyModel, seed: int) -> Any:
 
 
 def _advance(
-    energies: EnergyModel, state: Any, asked: Conditions, config: SamplingConfig, seed: int, model: TableModel, chain: Any
+    energies: EnergyModel,
+    state: Any,
+    asked: Conditions,
+    config: SamplingConfig,
+    seed: int,
+    model: TableModel,
+    chain: Any,
 ) -> Any:
     free = ~asked.fixed
     state = np.ascontiguousarray(state, dtype=np.uint8)

@@ -76,9 +76,7 @@ def read(table: Any) -> tuple[pd.DataFrame, TableForm]:
     return frame, form
 
 
-def read_checked(
-    estimator: Any, table: Any, names: Sequence[str] | None = None
-) -> tuple[pd.DataFrame, TableForm]:
+def read_checked(estimator: Any, table: Any, names: Sequence[str] | None = None) -> tuple[pd.DataFrame, TableForm]:
     """`read` for an estimator: the columns are checked against those of training, and then called ``names``.
 
     Without ``names`` this is the training table, whose columns are remembered, as `validate_data` does both.

@@ -84,7 +84,9 @@ class TargetEstimator(JointEstimator):
             raise ValueError(f"the target's name {name!r} is that of a feature too; rename one of them")
         held_out = None
         if validation is not None:
-            held_out = _with_target(tables.read_checked(self, validation[0], list(frame.columns))[0], name, validation[1])
+            held_out = _with_target(
+                tables.read_checked(self, validation[0], list(frame.columns))[0], name, validation[1]
+            )
         self._fit_frame(
             _with_target(frame, name, target),
             target=name,
