@@ -117,6 +117,8 @@ def boost(
     """
     rows = domain.rows(rows)
     weights = checked_weights(weights, len(rows))
+    if start is not None and start.domain != domain:
+        raise ValueError("the model to start from belongs to another domain")
     with Workers(n_threads) as workers:
         boosting = _Boosting(rows, weights, domain, config, seed, workers, start)
         ended = boosting.run(on_round)
@@ -265,7 +267,7 @@ def _weighted_rows(
     weight 1 are the same there."""
     order = np.lexsort(rows.T[::-1])
     reached = np.cumsum(weights[order])
-    return rows[order[np.searchsorted(reached, places * reached[-1], side="right")]]
+    return np.asarray(rows[order[np.searchsorted(reached, places * reached[-1], side="right")]])
 
 
 def _warn_no_split(n_rounds: int) -> None:

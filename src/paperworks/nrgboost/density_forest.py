@@ -170,7 +170,7 @@ def _volumes(box: Any, domain: Domain) -> NDArray[np.float64]:
     sizes = (box.high - box.low).astype(np.float64)
     counts = np.bitwise_count(box.sets).sum(-1)
     sizes[:, np.array(domain.categorical)] = counts
-    return np.prod(sizes / np.array(domain.cards), 1)
+    return np.asarray(np.prod(sizes / np.array(domain.cards), 1))
 
 
 @compiled

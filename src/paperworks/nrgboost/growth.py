@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -65,7 +65,7 @@ class Grower:
         config: GrowthConfig,
         workers: Workers,
     ) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._rows, self._weights, self._initial = rows, weights, initial
         self._config, self._workers = config, workers
         domain = initial.domain

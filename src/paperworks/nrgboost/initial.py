@@ -35,7 +35,7 @@ class Initial:
 
     def energy(self, rows: NDArray[np.uint8]) -> NDArray[np.float64]:
         """f_0(x) = sum_d log m_d(x_d), [N]."""
-        return self.log_masses[rows + self.domain.offsets[:-1]].sum(1)
+        return np.asarray(self.log_masses[rows + self.domain.offsets[:-1]].sum(1))
 
     def sample(self, count: int, key: Any, first: int = 0) -> NDArray[np.uint8]:
         """``count`` exact draws, [count, D]; row i is the draw of stream ``first + i`` below ``key``."""
@@ -50,7 +50,7 @@ class Initial:
 def fit_initial(
     rows: NDArray[np.uint8], weights: NDArray[np.float64], domain: Domain, uniform_mixture: float
 ) -> Initial:
-    """m_d = (1 - lambda) * empirical_d + lambda / card_d, lambda = ``uniform_mixture``, for rows with ``weights`` [N]."""
+    """m_d = (1 - lambda) empirical_d + lambda / card_d, lambda = ``uniform_mixture``, of rows with ``weights`` [N]."""
     total = weights.sum()
     masses = []
     for column, card in enumerate(domain.cards):

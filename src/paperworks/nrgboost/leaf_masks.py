@@ -104,7 +104,8 @@ def _in_lanes(log_masses: NDArray[np.float64], domain: Domain) -> NDArray[np.flo
 
 def _bits(sets: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """[L, SIZE]: the members of sets [L, 4]."""
-    return np.unpackbits(np.ascontiguousarray(sets).view(np.uint8), axis=1, bitorder="little").astype(bool)
+    octets: NDArray[np.uint8] = np.ascontiguousarray(sets).view(np.uint8)
+    return np.asarray(np.unpackbits(octets, axis=1, bitorder="little"), bool)
 
 
 def _ordered_steps(column: int, card: int, box: Boxes, values: NDArray[np.float64]) -> NDArray[np.uint64]:
@@ -112,11 +113,13 @@ def _ordered_steps(column: int, card: int, box: Boxes, values: NDArray[np.float6
     sinks = SIZE + np.arange(len(values)) % SINKS
     begin = np.where(low == 0, sinks, places(low, card))
     end = np.where(high == card, sinks + SINKS, places(np.minimum(high, card - 1), card))
-    return _float_bits(values) | (begin.astype(np.uint64) << np.uint64(32)) | (end.astype(np.uint64) << np.uint64(48))
+    ends = (begin.astype(np.uint64) << np.uint64(32)) | (end.astype(np.uint64) << np.uint64(48))
+    return np.asarray(_float_bits(values) | ends)
 
 
 def _float_bits(values: NDArray[np.float64]) -> NDArray[np.uint64]:
-    return values.astype(np.float32).view(np.uint32).astype(np.uint64)
+    bits: NDArray[np.uint32] = values.astype(np.float32).view(np.uint32)
+    return np.asarray(bits, np.uint64)
 
 
 @compiled

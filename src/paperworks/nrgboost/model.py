@@ -200,7 +200,7 @@ class EnergyModel:
     def _free_cells(self, free: NDArray[np.bool_] | None, count: int) -> NDArray[np.bool_]:
         cells = np.atleast_2d(np.ones(self.domain.n_columns, bool) if free is None else np.asarray(free, bool))
         if cells.shape[1] != self.domain.n_columns or cells.shape[0] not in {1, count}:
-            raise ValueError(f"free has the shape {np.shape(free)}; give [D] or [N, D]")
+            raise ValueError(f"free has the shape {cells.shape}; give [D] or [N, D]")
         return np.ascontiguousarray(cells)
 
     def _summed_over(
@@ -224,4 +224,4 @@ class EnergyModel:
     ) -> NDArray[np.float64]:
         """`conditional_logits` with the part of f_0 that the ``absent`` cells have, which differs between the rows."""
         own = self.initial.log_masses[rows[:, absent] + self.domain.offsets[absent]].sum(1)
-        return self.conditional_logits(rows, column, n_rounds, n_threads) + own[:, None]
+        return np.asarray(self.conditional_logits(rows, column, n_rounds, n_threads) + own[:, None])
