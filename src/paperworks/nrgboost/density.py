@@ -165,6 +165,7 @@ class NRGBoostDensity(DensityMixin, JointEstimator):
         method: Literal["gibbs", "mean", "mode"] = "gibbs",
         n_steps: int = 50,
         random_state: Any = None,
+        progress: Progress | None = None,
     ) -> Any:
         """``X`` with its missing cells filled in, as a table of its make; what it has stays as it is.
 
@@ -179,22 +180,30 @@ class NRGBoostDensity(DensityMixin, JointEstimator):
             raise ValueError(f"n_imputations is {n_imputations}; it must be at least 1")
         filled = [
             form.build(
-                impute_frame(self._fitted(), frame, rows, method, n_steps=n_steps, seed=seed + number).set_axis(
-                    X.columns if form.container == "pandas" else frame.columns, axis=1
-                )
+                impute_frame(
+                    self._fitted(), frame, rows, method, n_steps=n_steps, seed=seed + number, progress=progress
+                ).set_axis(X.columns if form.container == "pandas" else frame.columns, axis=1)
             )
             for number in range(n_imputations)
         ]
         return filled[0] if n_imputations == 1 else filled
 
-    def plausibility(self, X: Any, n_reference: int = 1000, random_state: Any = None) -> Floats:
+    def plausibility(
+        self, X: Any, n_reference: int = 1000, random_state: Any = None, progress: Progress | None = None
+    ) -> Floats:
         """How plausible each row is, [N] in (0, 1]: the share of the model's own rows that are no more likely.
 
         Under a right model it is uniform for rows of the data; near 0 are outliers. ``n_reference`` rows are drawn.
         """
         model = self._fitted()
-        reference = plausibility.reference_scores(model, n_reference, self._draw_seed(random_state))
+        reference = plausibility.reference_scores(
+            model, n_reference, self._draw_seed(random_state), progress=progress
+        )
         return plausibility.of_rows(model.log_density(self._rows(X)), reference)
+
+    def missing_cells(self, X: Any) -> int:
+        """How many cells of ``X`` are missing, and would be filled in by `impute`."""
+        return int(self._rows(X).absent.sum())
 
     def cell_plausibility(self, X: Any) -> Floats:
         """How plausible each cell is given the rest of its row, [N, D] in (0, 1], NaN for unknown cells.

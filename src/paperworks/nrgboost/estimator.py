@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -129,6 +130,12 @@ class JointEstimator(BaseEstimator):
         """
         model = self._fitted()
         return model.energies.log_partition(n_particles, self._draw_seed(random_state), n_threads=model.n_threads)
+
+    def use_threads(self, n_jobs: int | None) -> Self:
+        """Let the fitted model use so many threads (-1: all cores), and later fits too. Results stay the same."""
+        self.n_jobs = n_jobs
+        self.model_ = replace(self._fitted(), n_threads=effective_n_jobs(n_jobs))
+        return self
 
     def save(self, path: str | Path) -> Path:
         """Write the fitted model to one ``.npz`` file, whole or not at all; `load` and `load_model` read it.

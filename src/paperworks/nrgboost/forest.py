@@ -127,7 +127,7 @@ class DensityForest(DensityMixin, BaseEstimator):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The forest that `save` wrote. Raises ValueError for a file of another kind, of a newer version, or damaged."""
+        """The forest that `save` wrote; ValueError for a file of another kind, of a newer version, or damaged."""
         from .model_file import load_estimator
 
         return load_estimator(Path(path), cls)

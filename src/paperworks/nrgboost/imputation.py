@@ -10,13 +10,23 @@ import pandas as pd
 from .column_distribution import ColumnDistribution
 from .columns import Column, NumberColumn
 from .encoding import EncodedRows
+from .fitting import Progress
+from .sampling import BLOCK
 from .table_model import TableModel
+from .threads import blocks
 
 METHODS = ("gibbs", "mean", "mode")
 
 
 def impute_frame(
-    model: TableModel, frame: pd.DataFrame, rows: EncodedRows, method: str, *, n_steps: int, seed: int
+    model: TableModel,
+    frame: pd.DataFrame,
+    rows: EncodedRows,
+    method: str,
+    *,
+    n_steps: int,
+    seed: int,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """``frame``, which ``rows`` encode, with its missing cells filled in; ValueError for an unknown ``method``."""
     if method not in METHODS:
@@ -24,7 +34,8 @@ def impute_frame(
     incomplete = np.flatnonzero(rows.absent.any(axis=1))
     if not len(incomplete):
         return frame.copy()
-    drawn = _drawn(model, rows[incomplete], n_steps, seed) if method == "gibbs" else None
+    say = progress or (lambda stage, done, total: None)
+    drawn = _drawn(model, rows[incomplete], n_steps, seed, say) if method == "gibbs" else None
     filled = {}
     for place, column in enumerate(model.encoder.columns):
         cells = frame.iloc[:, place]
@@ -34,15 +45,21 @@ def impute_frame(
         elif len(members):
             guess = _guess(model.conditional(rows[members], place), column, cells, method)
             cells = _filled(cells, members, guess)
+            say("imputing", place + 1, len(model.encoder.columns))
         filled[place] = cells
     return pd.DataFrame(filled).set_axis(frame.columns, axis=1)
 
 
-def _drawn(model: TableModel, rows: EncodedRows, n_steps: int, seed: int) -> pd.DataFrame:
+def _drawn(model: TableModel, rows: EncodedRows, n_steps: int, seed: int, say: Progress) -> pd.DataFrame:
     """The rows after Gibbs sweeps of all their missing and unknown cells, in which "missing" cannot be drawn."""
     free = rows.absent | rows.unknown
-    start = np.where(free, model.complete.sample_initial(len(rows), seed), rows.bins)
-    bins = model.complete.gibbs(start, n_steps, free=free, seed=seed, n_threads=model.n_threads)
+    bins = np.where(free, model.complete.sample_initial(len(rows), seed), rows.bins)
+    for number, part in enumerate(blocks(len(rows), BLOCK)):
+        own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        bins[part] = model.complete.gibbs(
+            np.ascontiguousarray(bins[part]), n_steps, free=free[part], seed=own, n_threads=model.n_threads
+        )
+        say("imputing", part.stop, len(rows))
     return model.encoder.decode(bins, np.random.default_rng(seed))
 
 

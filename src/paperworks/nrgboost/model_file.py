@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.utils.validation import check_is_fitted
 
 from paperworks import __version__
@@ -140,7 +141,8 @@ def _estimator(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, A
         estimator.encoder_, estimator.forest_ = encoder, ForestModel.from_arrays(_part(arrays, _MODEL))
         _require_same_cards(encoder, estimator.forest_.domain.cards)
         return estimator
-    estimator.model_ = TableModel(encoder, EnergyModel.from_arrays(_part(arrays, _MODEL)), header["seed"])
+    threads = effective_n_jobs(estimator.n_jobs)
+    estimator.model_ = TableModel(encoder, EnergyModel.from_arrays(_part(arrays, _MODEL)), header["seed"], threads)
     _require_same_cards(encoder, estimator.model_.energies.domain.cards)
     estimator.ended_, estimator.validation_scores_ = header["ended"], header["validation_scores"]
     estimator.rounds_ = [Round(**each) for each in header["rounds"]]
@@ -182,7 +184,7 @@ def _column(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray[Any, Any]
     return CategoryColumn(
         **kept,
         categories=tuple(header["categories"]),
-        rare={category: share for category, share in header["rare"]},
+        rare=dict(header["rare"]),
         counts=arrays["counts"],
     )
 

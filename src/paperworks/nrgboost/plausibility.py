@@ -8,6 +8,7 @@ from scipy.special import softmax
 from .binning import Floats
 from .columns import Column
 from .encoding import EncodedRows
+from .fitting import Progress
 from .given import conditions
 from .sampling import SamplingConfig, sample_rows
 from .table_model import TableModel
@@ -15,13 +16,14 @@ from .table_model import TableModel
 _TIES = 1e-9
 
 
-def reference_scores(model: TableModel, n: int, seed: int, *, n_steps: int = 100) -> Floats:
+def reference_scores(
+    model: TableModel, n: int, seed: int, *, n_steps: int = 100, progress: Progress | None = None
+) -> Floats:
     """The log densities of ``n`` rows that the model draws, ascending, [n]."""
     if n < 1:
         raise ValueError(f"{n} reference rows give no share; draw at least 1")
-    rows, _ = sample_rows(
-        model, conditions(model.encoder, None, n), SamplingConfig(n_steps=n_steps), start=None, seed=seed
-    )
+    config = SamplingConfig(n_steps=n_steps, progress=progress)
+    rows, _ = sample_rows(model, conditions(model.encoder, None, n), config, start=None, seed=seed)
     return np.sort(model.log_density(model.encoder.encode(rows)))
 
 

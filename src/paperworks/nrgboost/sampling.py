@@ -11,9 +11,11 @@ import pandas as pd
 from .fitting import Progress
 from .given import Conditions
 from .model import EnergyModel
-from .table_model import TableModel, weighted
+from .table_model import Bytes, TableModel, weighted
+from .threads import blocks
 
-_BLOCK = 1024
+BLOCK = 1024
+"""Chains that run between two reports of progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +52,14 @@ def sample_rows(
     Chains start at ``start`` [n, D], or at draws from f_0. Memory is that of the rows, not of their chains, unless
     those are asked for.
     """
-    energies = _under(model.energies, asked)
+    sampler = _Sampler(_under(model.energies, asked), asked, config, model.n_threads)
     n, width = asked.bins.shape
     bins = np.empty((n, width), dtype=np.uint8)
     chain = np.empty((n, config.n_steps, width), dtype=np.uint8) if config.return_chain else None
-    for block, begin in enumerate(range(0, n, _BLOCK)):
-        part = slice(begin, min(begin + _BLOCK, n))
-        seeds = np.random.SeedSequence([seed, block]).generate_state(2)
-        initial = energies.sample_initial(part.stop - begin, int(seeds[0])) if start is None else start[part]
-        state = np.where(asked.fixed, asked.bins[part], _allowed(initial, energies, int(seeds[0])))
-        bins[part] = _advance(
-            energies, state, asked, config, int(seeds[1]), model, None if chain is None else chain[part]
-        )
+    for number, part in enumerate(blocks(n, BLOCK)):
+        seeds = np.random.SeedSequence([seed, number]).generate_state(2)
+        state = sampler.start(part, None if start is None else start[part], int(seeds[0]))
+        bins[part] = sampler.advance(state, int(seeds[1]), None if chain is None else chain[part])
         if config.progress is not None:
             config.progress("sampling", part.stop, n)
     frame = model.encoder.decode(bins, np.random.default_rng([seed, 1]), asked.within)
@@ -70,44 +68,46 @@ def sample_rows(
     return frame, chain
 
 
+@dataclass(frozen=True)
+class _Sampler:
+    """Chains under conditions, a block at a time."""
+
+    energies: EnergyModel
+    asked: Conditions
+    config: SamplingConfig
+    n_threads: int
+
+    def start(self, part: slice, given: Bytes | None, seed: int) -> Bytes:
+        """Where the chains of a block start: where ``given`` [n, D] says and conditions allow, else at draws of f_0."""
+        drawn = self.energies.sample_initial(part.stop - part.start, seed)
+        rows = drawn
+        if given is not None:
+            possible = self.energies.initial.masses[given + self.energies.domain.offsets[:-1]] > 0
+            rows = np.where(possible, given, drawn)
+        return np.ascontiguousarray(np.where(self.asked.fixed, self.asked.bins[part], rows), dtype=np.uint8)
+
+    def advance(self, state: Bytes, seed: int, chain: Bytes | None) -> Bytes:
+        """The chains after all sweeps, [n, D]; each sweep's states go into ``chain`` [n, sweeps, D] if it is asked for."""
+        free = ~self.asked.fixed
+        sweeps = [self.config.n_steps] if chain is None else [1] * self.config.n_steps
+        for number, steps in enumerate(sweeps):
+            if free.any():
+                state = self.energies.gibbs(
+                    state,
+                    steps,
+                    free=free,
+                    temperature=self.config.temperature,
+                    n_rounds=self.config.n_rounds,
+                    seed=seed + number,
+                    n_threads=self.n_threads,
+                )
+            if chain is not None:
+                chain[:, number] = state
+        return state
+
+
 def _under(energies: EnergyModel, asked: Conditions) -> EnergyModel:
     """The model with no mass where a range or a set forbids it."""
     if all(share is None for share in asked.shares):
         return energies
     return weighted(energies, asked.shares)
-
-
-def _allowed(rows: Any, energies: EnergyModel, seed: int) -> Any:
-    """``rows`` with every cell that has no mass replaced by a draw from f_0: chains cannot start there."""
-    offsets = energies.domain.offsets[:-1]
-    impossible = energies.initial.masses[rows + offsets] == 0
-    return np.where(impossible, energies.sample_initial(len(rows), seed), rows) if impossible.any() else rows
-
-
-def _advance(
-    energies: EnergyModel,
-    state: Any,
-    asked: Conditions,
-    config: SamplingConfig,
-    seed: int,
-    model: TableModel,
-    chain: Any,
-) -> Any:
-    free = ~asked.fixed
-    state = np.ascontiguousarray(state, dtype=np.uint8)
-    if not free.any():
-        if chain is not None:
-            chain[:] = state[:, None]
-        return state
-    settings: dict[str, Any] = {
-        "free": free,
-        "temperature": config.temperature,
-        "n_rounds": config.n_rounds,
-        "n_threads": model.n_threads,
-    }
-    if chain is None:
-        return energies.gibbs(state, config.n_steps, seed=seed, **settings)
-    for sweep in range(config.n_steps):
-        state = energies.gibbs(state, 1, seed=seed + sweep, **settings)
-        chain[:, sweep] = state
-    return state
