@@ -5,6 +5,7 @@ from .column_distribution import ColumnDistribution as ColumnDistribution
 from .density import NRGBoostDensity as NRGBoostDensity
 from .density_forest import ForestConfig as ForestConfig
 from .density_forest import fit_forest as fit_forest
+from .diagnostics import discriminator_auc as discriminator_auc
 from .domain import Domain as Domain
 from .forest import DensityForest as DensityForest
 from .imputer import NRGBoostImputer as NRGBoostImputer

@@ -19,8 +19,8 @@ from .fitting import Progress
 
 _MOST_MARGINALS = 60
 _ENDS = {
-    "complete": "all of its rounds",
-    "early": "stopped where the held-out score no longer rose, and kept the best round",
+    "complete": "all that were asked for",
+    "early": "the held-out score no longer rose",
     "interrupted": "interrupted; the trees so far were kept",
     "no split": "no split was admissible any more",
 }
@@ -81,7 +81,7 @@ def _facts(model: NRGBoostDensity) -> Iterator[tuple[str, str]]:
     if notes.get("held_out_rows"):
         yield "rows held out", f"{notes['held_out_rows']:,}"
     yield "columns", str(len(encoder.columns))
-    yield "trees", f"{model.n_rounds_:,} ({_ENDS.get(model.ended_, model.ended_)})"
+    yield "trees", f"{model.n_rounds_:,}{_of_rounds(model)}: {_ENDS.get(model.ended_, model.ended_)}"
     leaves = [tree.n_leaves for tree in model.model_.energies.trees]
     if leaves:
         yield "leaves of a tree", f"{np.mean(leaves):.0f} on average, {max(leaves)} at most"
@@ -92,6 +92,12 @@ def _facts(model: NRGBoostDensity) -> Iterator[tuple[str, str]]:
         yield "pool kept a round", f"{100 * np.mean(kept):.0f} % of the model's samples on average"
     seconds = sum(sum(each.seconds.values()) for each in model.rounds_)
     yield "time in rounds", f"{seconds:.1f} s"
+
+
+def _of_rounds(model: NRGBoostDensity) -> str:
+    """How many rounds were run, where the best of them was kept."""
+    run = len(model.validation_scores_) - 1
+    return f", the best of {run:,} rounds" if run > model.n_rounds_ else ""
 
 
 def _settings(model: NRGBoostDensity) -> Iterator[tuple[str, str]]:

@@ -93,7 +93,7 @@ def _draw_histogram(ax: Axes, column: NumberColumn, shares: list[Floats]) -> Non
     if column.kind == "datetime":
         _label_dates(ax, places)
     else:
-        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=bins.grid and not column.decimals))
         if max(abs(places[0]), abs(places[-1])) >= 10_000:
             ax.xaxis.set_major_formatter(EngFormatter(sep=""))
     ax.set_ylabel("%", rotation=0, labelpad=8)
