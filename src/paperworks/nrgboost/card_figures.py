@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def _draw_histogram(ax: Axes, column: NumberColumn, shares: list[Floats]) -> Non
     edges = np.linspace(low - half, high + half, max(1, count) + 1)
     if bins.grid:
         edges = np.unique(np.floor(edges)) + half
-    parts = np.stack([bins.share_within(a, np.nextafter(b, a)) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    parts = np.stack([bins.share_within(a, np.nextafter(b, a)) for a, b in pairwise(edges)])
     real, synthetic = (100 * parts @ each for each in shares)
     places = _places(column, edges)
     ax.stairs(real, places, fill=True, color=_REAL, alpha=0.55)

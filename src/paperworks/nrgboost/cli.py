@@ -91,7 +91,7 @@ def sample(
         typer.Option(metavar="COLUMN=VALUE", help="What every row has; a..b is a range, a|b a choice. Repeat it."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="A .csv or .parquet file.  [default: CSV on the screen]")
+        Path | None, typer.Option("--out", metavar="FILE", help="A .csv or .parquet file.  [default: the screen]")
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Gibbs sweeps of each row's chain.")] = 100,
     temperature: Annotated[float, typer.Option(help="Below 1 rows are more typical, above it more varied.")] = 1.0,
@@ -173,9 +173,7 @@ def score(
     fitted = _load(model, threads)
     given = read_like(table, fitted.model_.encoder)
     with _sentences(), cli.bars() as progress:
-        scored = score_table(
-            fitted, given, n_cells=cells, n_reference=reference, seed=seed, progress=progress
-        )
+        scored = score_table(fitted, given, n_cells=cells, n_reference=reference, seed=seed, progress=progress)
     if out is not None:
         write_table(scored.with_scores(given), out)
     rows = scored.least_plausible(top)

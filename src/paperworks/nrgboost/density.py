@@ -196,9 +196,7 @@ class NRGBoostDensity(DensityMixin, JointEstimator):
         Under a right model it is uniform for rows of the data; near 0 are outliers. ``n_reference`` rows are drawn.
         """
         model = self._fitted()
-        reference = plausibility.reference_scores(
-            model, n_reference, self._draw_seed(random_state), progress=progress
-        )
+        reference = plausibility.reference_scores(model, n_reference, self._draw_seed(random_state), progress=progress)
         return plausibility.of_rows(model.log_density(self._rows(X)), reference)
 
     def missing_cells(self, X: Any) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -25,12 +24,13 @@ from .fitting import Progress, Validation, fit_energies
 from .given import conditions
 from .row_weights import row_weights
 from .sampling import SamplingConfig, sample_rows
+from .saved import SavedEstimator
 from .table_model import TableModel
 
 MOST_SEEDS = 2**31 - 1
 
 
-class JointEstimator(BaseEstimator):
+class JointEstimator(SavedEstimator, BaseEstimator):
     """The base of NRGBoost's estimators: a boosted energy model of every column of a table together.
 
     Not for use by itself. See `NRGBoostDensity` for the parameters.
@@ -136,22 +136,6 @@ class JointEstimator(BaseEstimator):
         self.n_jobs = n_jobs
         self.model_ = replace(self._fitted(), n_threads=effective_n_jobs(n_jobs))
         return self
-
-    def save(self, path: str | Path) -> Path:
-        """Write the fitted model to one ``.npz`` file, whole or not at all; `load` and `load_model` read it.
-
-        It holds arrays and a JSON header, nothing that is run on loading, and no row of the training table.
-        """
-        from .model_file import save_estimator
-
-        return save_estimator(self, Path(path))
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """The model that `save` wrote. Raises ValueError for a file of another kind, of a newer version, or damaged."""
-        from .model_file import load_estimator
-
-        return load_estimator(Path(path), cls)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

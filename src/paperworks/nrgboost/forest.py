@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -19,9 +18,10 @@ from .density_forest import ForestConfig, ForestModel, fit_forest
 from .encoding import EncodedRows, TableEncoder, fit_encoder
 from .estimator import MOST_SEEDS
 from .row_weights import row_weights
+from .saved import SavedEstimator
 
 
-class DensityForest(DensityMixin, BaseEstimator):
+class DensityForest(SavedEstimator, DensityMixin, BaseEstimator):
     """The mean of density trees, each constant on its leaves, fitted to bootstrap samples of a table.
 
     Its density is normalised, its conditionals and samples are exact, and it is quick to fit; boosting
@@ -118,19 +118,6 @@ class DensityForest(DensityMixin, BaseEstimator):
         bins = self._forest().sample(n_samples, int(rng.randint(MOST_SEEDS)))
         frame = self._encoder().decode(bins, np.random.default_rng(rng.randint(MOST_SEEDS)))
         return self.form_.build(frame)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the fitted forest to one ``.npz`` file, whole or not at all."""
-        from .model_file import save_estimator
-
-        return save_estimator(self, Path(path))
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """The forest that `save` wrote; ValueError for a file of another kind, of a newer version, or damaged."""
-        from .model_file import load_estimator
-
-        return load_estimator(Path(path), cls)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -66,7 +66,8 @@ def _value(column: Column, text: str) -> Any:
             return pd.Timedelta(text)
         return int(text) if column.kind == "integer" and text.lstrip("+-").isdigit() else float(text)
     except ValueError:
-        wanted = {"boolean": "true or false", "datetime": "a date", "duration": "a duration"}.get(column.kind, "a number")
+        special = {"boolean": "true or false", "datetime": "a date", "duration": "a duration"}
+        wanted = special.get(column.kind, "a number")
         raise ValueError(f"{column.name}={text}: that column holds {column.kind} values; give {wanted}") from None
 
 

@@ -87,7 +87,7 @@ class _Sampler:
         return np.ascontiguousarray(np.where(self.asked.fixed, self.asked.bins[part], rows), dtype=np.uint8)
 
     def advance(self, state: Bytes, seed: int, chain: Bytes | None) -> Bytes:
-        """The chains after all sweeps, [n, D]; each sweep's states go into ``chain`` [n, sweeps, D] if it is asked for."""
+        """The chains after all sweeps, [n, D]; the states of each go into ``chain`` [n, sweeps, D] if there is one."""
         free = ~self.asked.fixed
         sweeps = [self.config.n_steps] if chain is None else [1] * self.config.n_steps
         for number, steps in enumerate(sweeps):
