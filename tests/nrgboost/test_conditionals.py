@@ -36,9 +36,17 @@ def centred(logits):
     return logits - logits.mean(-1, keepdims=True)
 
 
+@pytest.fixture(params=["dense", "thrifty"])
+def masks(request, monkeypatch):
+    if request.param == "thrifty":
+        monkeypatch.setattr("paperworks.nrgboost.leaf_masks.DENSE_BYTES", 0)
+    return request.param
+
+
 @pytest.mark.parametrize("n_leaves", [1, 2, 3, 17, 63, 64, 65, 127, 128, 129, 200, 256])
-def test_three_ways_to_a_conditional(n_leaves):
+def test_three_ways_to_a_conditional(n_leaves, masks):
     model = grown_model(n_leaves)
+    assert model.masks.tables.dense == (masks == "dense")
     rows = model.sample_initial(4, seed=1)
     assert reference.energy(model, rows) == pytest.approx(model.energy(rows), abs=1e-12)
     for column in range(DOMAIN.n_columns):

@@ -8,10 +8,15 @@ import pytest
 from scipy import stats
 
 from paperworks.nrgboost import reference
+from paperworks.nrgboost.boosting import BoostingConfig, boost
+from paperworks.nrgboost.domain import Domain
 from paperworks.nrgboost.lanes import SIZE, lane_rows, pick, places, to_weights
+from paperworks.nrgboost.leaf_masks import LeafMasks
 from paperworks.nrgboost.model import EnergyModel
 from paperworks.nrgboost.pool import accepted, first_pool
 from paperworks.nrgboost.streams import stream, stream_key, uniform
+
+from .conftest import chi_square_p, dependent_rows
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -131,6 +136,34 @@ def test_threads_and_seeds(small_model):
     assert small_model.gibbs(start[:70], 5, seed=1).tobytes() == one[:70].tobytes()
 
 
+def test_thrifty_masks_draw_the_same_rows(monkeypatch):
+    domain = Domain((40, 6, 1, 30, 200, 2), (False, True, False, False, False, True))
+    rows = dependent_rows(domain.cards, 1000)
+    config = BoostingConfig(n_rounds=10, max_leaves=70, n_model_samples=2000, max_features=0.4)
+    dense = boost(rows, domain, config, seed=0).model
+    monkeypatch.setattr("paperworks.nrgboost.leaf_masks.DENSE_BYTES", 0)
+    thrifty = boost(rows, domain, config, seed=0).model
+    assert dense.masks.tables.dense
+    assert not thrifty.masks.tables.dense
+    assert thrifty.energy(rows).tobytes() == dense.energy(rows).tobytes()
+    start = dense.sample_initial(100, 1)
+    for n_rounds in (None, 4):
+        mine, theirs = (model.gibbs(start, 5, seed=1, n_rounds=n_rounds) for model in (thrifty, dense))
+        assert mine.tobytes() == theirs.tobytes()
+
+
+def test_thrifty_masks_of_a_wide_table_are_small():
+    """Dense ones would be 784 columns x 256 values x 20 trees x 4 words: 128 MB, and their steps 32 MB."""
+    domain = Domain((256,) * 784, (False,) * 784)
+    masks = LeafMasks(domain, np.zeros(784 * 256), 20, 256)
+    rows = np.random.default_rng(0).integers(0, 256, (300, 784)).astype(np.uint8)
+    config = BoostingConfig(n_rounds=1, max_ratio_in_leaf=1e9, max_features=0.05)
+    masks.add(boost(rows, domain, config, seed=0).model.trees * 20)
+    assert not masks.tables.dense
+    assert masks.n_trees == 20
+    assert sum(array.nbytes for array in masks.tables if isinstance(array, np.ndarray)) < 64 << 20
+
+
 def test_senseless_settings(small_model):
     rows = small_model.sample_initial(2, 1)
     with pytest.raises(ValueError, match="n_steps=0"):
@@ -145,8 +178,10 @@ def test_senseless_settings(small_model):
 
 MEMORY = """
 import resource, numpy as np
+from paperworks.nrgboost.boosting import BoostingConfig, boost
 from paperworks.nrgboost.domain import Domain
 from paperworks.nrgboost.initial import fit_initial
+from paperworks.nrgboost.leaf_masks import LeafMasks
 from paperworks.nrgboost.model import EnergyModel
 domain = Domain((20,) * 10, (False,) * 10)
 rows = np.random.default_rng(0).integers(0, 20, (100, 10)).astype(np.uint8)

@@ -9,8 +9,10 @@ import numpy as np
 from .bits import lowest_bit
 from .compiled import compiled
 from .lanes import LANES, SINKS, SIZE
+from .steps import begin, end, is_turned, toggle_row
+from .survivors import leaves_left, step_word
 
-__all__ = ["conditional_energies", "leaves_left", "round_energies"]
+__all__ = ["conditional_energies", "round_energies"]
 
 
 @compiled
@@ -26,63 +28,53 @@ def conditional_energies(rows: Any, column: Any, n_trees: Any, tables: Any, out:
 @compiled
 def round_energies(rows: Any, column: Any, tree: Any, tables: Any, out: Any) -> None:
     """Add to ``out`` [N, card] what one tree contributes."""
-    steps = np.empty(SIZE + 2 * SINKS)
+    sums = np.empty(SIZE + 2 * SINKS)
+    ordered = tables.set_index[column] < 0
     for i in range(rows.shape[0]):
-        steps[:] = 0.0
-        for word in range(tree * tables.words, (tree + 1) * tables.words):
-            left = leaves_left(rows[i], column, word, tables)
-            if tables.set_index[column] < 0:
-                _add_spans(left, word, column, tables, steps)
-            else:
-                _add_toggles(left, word, column, tables, steps)
-        _add_up(steps, tables.rows[column], tables.set_index[column] < 0, out[i])
+        sums[:] = 0.0
+        for word in range(tables.words):
+            left = leaves_left(rows[i], column, tree, word, tables)
+            first = 64 * (tree * tables.words + word)
+            steps = 64 * step_word(column, tree, word, tables)
+            while left != 0:
+                leaf = lowest_bit(left)
+                left &= left - np.uint64(1)
+                if steps < 0:
+                    sums[SIZE] += tables.values[first + leaf]
+                elif ordered:
+                    _add_span(tables.values[first + leaf], tables.steps[steps + leaf], sums)
+                else:
+                    _add_toggles(tables.values[first + leaf], tables.steps[steps + leaf], tables.toggles, sums)
+        _add_up(sums, tables.rows[column], ordered, out[i])
 
 
 @compiled
-def leaves_left(row: Any, column: Any, word: Any, tables: Any) -> Any:
-    """The leaves of one word that the row's cells admit when ``column`` is free."""
-    left = ~np.uint64(0)
-    for other in range(row.shape[0]):
-        if other != column:
-            left &= tables.masks[tables.offsets[other] + row[other], word]
-    return left
+def _add_span(value: Any, step: Any, sums: Any) -> None:
+    sums[begin(step)] += value
+    sums[end(step)] -= value
 
 
 @compiled
-def _add_spans(left: Any, word: Any, column: Any, tables: Any, steps: Any) -> None:
-    while left != 0:
-        leaf = 64 * word + lowest_bit(left)
-        left &= left - np.uint64(1)
-        step = tables.steps[column, leaf]
-        steps[(step >> np.uint64(32)) & np.uint64(0xFFFF)] += tables.values[leaf]
-        steps[step >> np.uint64(48)] -= tables.values[leaf]
+def _add_toggles(value: Any, step: Any, toggles: Any, sums: Any) -> None:
+    if is_turned(step):
+        sums[SIZE] += value
+        value = -value
+    row = toggle_row(step)
+    for part in range(toggles.shape[1]):
+        members = toggles[row, part]
+        while members != 0:
+            sums[64 * part + lowest_bit(members)] += value
+            members &= members - np.uint64(1)
 
 
 @compiled
-def _add_toggles(left: Any, word: Any, column: Any, tables: Any, steps: Any) -> None:
-    while left != 0:
-        leaf = 64 * word + lowest_bit(left)
-        left &= left - np.uint64(1)
-        value = tables.values[leaf]
-        if (tables.steps[column, leaf] >> np.uint64(32)) & np.uint64(1):
-            steps[SIZE] += value
-            value = -value
-        toggles = tables.toggles[tables.set_index[column], leaf]
-        for part in range(toggles.shape[0]):
-            members = toggles[part]
-            while members != 0:
-                steps[64 * part + lowest_bit(members)] += value
-                members &= members - np.uint64(1)
-
-
-@compiled
-def _add_up(steps: Any, rows: Any, ordered: Any, out: Any) -> None:
+def _add_up(sums: Any, rows: Any, ordered: Any, out: Any) -> None:
     """Add what stands at the values' places, for an ordered column from each on, and what all values share."""
     shared = 0.0
     for sink in range(SIZE, SIZE + SINKS):
-        shared += steps[sink]
+        shared += sums[sink]
     for value in range(out.shape[0]):
-        here = steps[(value % rows) * LANES + value // rows]
+        here = sums[(value % rows) * LANES + value // rows]
         if ordered:
             shared += here
             out[value] += shared

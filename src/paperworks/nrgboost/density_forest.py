@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from .bits import lowest_bit
 from .checks import checked_weights, require, require_one_of
 from .compiled import compiled
-from .conditionals import leaves_left
 from .domain import Domain
 from .growth import Grower, GrowthConfig
 from .initial import uniform_initial
 from .leaf_masks import LeafMasks
 from .split_search import in_set
 from .streams import following, stream, stream_key, uniform
+from .survivors import admits, leaves_left
 from .threads import Workers, blocks
 from .tree import Tree, add_values, boxes, single_leaf, trees_from_arrays, trees_to_arrays
 
@@ -177,15 +177,16 @@ def _volumes(box: Any, domain: Domain) -> NDArray[np.float64]:
 def _add_ratios(rows: Any, column: Any, tables: Any, out: Any) -> None:
     """Add each surviving leaf's value to all it admits; differences would lose what is many powers of ten smaller."""
     for i in range(rows.shape[0]):
-        for word in range(tables.masks.shape[1]):
-            left = leaves_left(rows[i], column, word, tables)
-            while left != 0:
-                leaf = 64 * word + lowest_bit(left)
-                left &= left - np.uint64(1)
-                for value in range(out.shape[1]):
-                    mask = tables.masks[tables.offsets[column] + value, word]
-                    if (mask >> np.uint64(leaf & 63)) & np.uint64(1):
-                        out[i, value] += tables.values[leaf]
+        for tree in range(tables.values.shape[0] // (64 * tables.words)):
+            for word in range(tables.words):
+                left = leaves_left(rows[i], column, tree, word, tables)
+                while left != 0:
+                    leaf = lowest_bit(left)
+                    left &= left - np.uint64(1)
+                    ratio = tables.values[64 * (tree * tables.words + word) + leaf]
+                    for value in range(out.shape[1]):
+                        if admits(column, value, tree, word, leaf, tables):
+                            out[i, value] += ratio
 
 
 @compiled

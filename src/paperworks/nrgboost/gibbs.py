@@ -1,8 +1,7 @@
 """Gibbs sampling from q_f: systematic sweeps over the columns (sections 2.4 and 7).
 
-The leaves left when a cell is free are the meet of the masks of the cells before it, kept as these are drawn, and of
-those after it, computed backwards at the start of the sweep. Loops over the leaves that are left have no branch that
-depends on the data: words without any are dropped, then each pass takes the lowest bit of every word.
+Loops over the leaves that are left have no branch that depends on the data: words without any have been dropped, then
+each pass takes the lowest bit of every word.
 """
 
 from __future__ import annotations
@@ -14,18 +13,20 @@ import numpy as np
 from .bits import float_in, lowest_bit
 from .compiled import compiled
 from .lanes import LANES, SINKS, SIZE, pick, to_weights
+from .steps import begin, end, toggle_row
 from .streams import following, stream, uniform
+from .survivors import collect, meet_after, meet_before
 
 __all__ = ["advance", "record"]
 
 
 class _Workspace(NamedTuple):
     """Of one chain: the meets after each column [D, V] and before the present one [V]; words with leaves left, and
-    where they are [V + 1]; energies, then weights; and their running sums."""
+    where their steps are [V + 1]; energies, then weights; and their running sums."""
 
     after: Any
     before: Any
-    words: Any
+    left: Any
     at: Any
     energies: Any
     sums: Any
@@ -93,61 +94,40 @@ def _sweep(
     row: Any, free: Any, cool: Any, n_trees: Any, tables: Any, space: Any, state: Any, column: Any, mean: Any
 ) -> Any:
     """One sweep of one chain at the inverse temperature ``cool``; returns the random state after it."""
-    n_columns, n_words = row.shape[0], n_trees * tables.words
-    space.after[n_columns - 1] = ~np.uint64(0)
-    for d in range(n_columns - 1, 0, -1):
-        _meet(space.after[d], tables.masks[tables.offsets[d] + row[d], :n_words], space.after[d - 1])
+    meet_after(row, n_trees, tables, space.before, space.after)
     space.before[:] = ~np.uint64(0)
-    for d in range(n_columns):
+    for d in range(row.shape[0]):
         if free[d]:
-            count = _collect(space.before, space.after[d], space.words, space.at)
+            ordered = tables.set_index[d] < 0
+            count = collect(d, n_trees, tables, space.before, space.after[d], space.left, space.at)
             space.energies[:] = np.float32(0)
-            if tables.set_index[d] < 0:
-                _add_spans(count, space, tables.steps[d])
+            if ordered:
+                _add_spans(count, space, tables.steps)
             else:
-                _add_toggles(count, space, tables.steps[d], tables.toggles[tables.set_index[d]])
-            total = to_weights(
-                space.energies, tables.lanes[d], tables.rows[d], tables.set_index[d] < 0, cool, space.sums
-            )
+                _add_toggles(count, space, tables.steps, tables.toggles)
+            total = to_weights(space.energies, tables.lanes[d], tables.rows[d], ordered, cool, space.sums)
             row[d] = pick(space.sums, tables.rows[d], np.float32(uniform(state)) * total)
             state = following(state)
             if d == column:
                 _add_probabilities(space.energies, tables.rows[d], total, mean)
-        _meet(space.before, tables.masks[tables.offsets[d] + row[d], :n_words], space.before)
+        meet_before(d, row[d], n_trees, tables, space.before)
     return state
-
-
-@compiled
-def _meet(one: Any, other: Any, out: Any) -> None:
-    for i in range(out.shape[0]):
-        out[i] = one[i] & other[i]
-
-
-@compiled
-def _collect(before: Any, after: Any, words: Any, at: Any) -> Any:
-    """The words of the meet that are not 0, and where they are; returns how many."""
-    count = 0
-    for i in range(before.shape[0]):
-        left = before[i] & after[i]
-        words[count], at[count] = left, i
-        count += left != np.uint64(0)
-    return count
 
 
 @compiled
 def _add_spans(count: Any, space: Any, steps: Any) -> None:
     """Add each leaf's value where its span begins, and take it off where it ends."""
-    words, at, energies = space.words, space.at, space.energies
+    left, at, energies = space.left, space.at, space.energies
     while count > 0:
         remaining = 0
         for i in range(count):
-            left, place = words[i], at[i]
-            step = steps[64 * place + lowest_bit(left)]
-            energies[(step >> np.uint64(32)) & np.uint64(0xFFFF)] += float_in(step)
-            energies[step >> np.uint64(48)] -= float_in(step)
-            left &= left - np.uint64(1)
-            words[remaining], at[remaining] = left, place
-            remaining += left != np.uint64(0)
+            leaves, word = left[i], at[i]
+            step = steps[64 * word + lowest_bit(leaves)]
+            energies[begin(step)] += float_in(step)
+            energies[end(step)] -= float_in(step)
+            leaves &= leaves - np.uint64(1)
+            left[remaining], at[remaining] = leaves, word
+            remaining += leaves != np.uint64(0)
         count = remaining
 
 
@@ -155,15 +135,15 @@ def _add_spans(count: Any, space: Any, steps: Any) -> None:
 def _add_toggles(count: Any, space: Any, steps: Any, toggles: Any) -> None:
     """Add each leaf's value at all its toggles."""
     for i in range(count):
-        left = space.words[i]
-        while left != 0:
-            leaf = 64 * space.at[i] + lowest_bit(left)
-            left &= left - np.uint64(1)
-            value = float_in(steps[leaf])
+        leaves = space.left[i]
+        while leaves != 0:
+            step = steps[64 * space.at[i] + lowest_bit(leaves)]
+            leaves &= leaves - np.uint64(1)
+            row = toggle_row(step)
             for part in range(toggles.shape[1]):
-                members = toggles[leaf, part]
+                members = toggles[row, part]
                 while members != 0:
-                    space.energies[64 * part + lowest_bit(members)] += value
+                    space.energies[64 * part + lowest_bit(members)] += float_in(step)
                     members &= members - np.uint64(1)
 
 
