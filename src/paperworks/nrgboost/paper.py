@@ -76,8 +76,8 @@ PAPER = Paper(
             id="C4",
             says="NRGBoost's samples are harder to tell from real rows than those of other tree models.",
             metric=(
-                "mean, over tables, of the smallest area under the ROC curve with which a gradient-boosting model tells "
-                "a density forest's samples from held-out rows, minus that for NRGBoost's samples"
+                "mean, over tables, of the smallest area under the ROC curve with which a gradient-boosting model "
+                "tells a density forest's samples from held-out rows, minus that for NRGBoost's samples"
             ),
             setting=_TABLES,
             source="Table 3",
@@ -121,8 +121,8 @@ PAPER = Paper(
             id="C7",
             says="The density becomes better round by round.",
             metric=(
-                "exact Kullback-Leibler divergence of the model from the data after round 1 minus that after round 100, "
-                "in nats, on a two-dimensional grid, trees of 16 leaves, uniform start"
+                "exact Kullback-Leibler divergence of the model from the data after round 1 minus that after round "
+                "100, in nats, on a two-dimensional grid, trees of 16 leaves, uniform start"
             ),
             setting="a two-dimensional toy density, rounds 1, 3, 10 and 100",
             source="Figure 2",
