@@ -1,0 +1,108 @@
+"""One table and one seed: every contender fitted, its forecasts judged, its samples used, told apart and looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from . import datasets, hidden_cells, pictures
+from .contenders import (
+    DISCRIMINATIVE,
+    FORESTS,
+    NRGBOOST,
+    Generative,
+    ModelSizes,
+    features_and_target,
+    fit_discriminative,
+    fit_forest_contender,
+    fit_nrgboost,
+    foretell,
+    judge,
+    plain_learner,
+    timed,
+)
+from .datasets import Split
+from .density import NRGBoostDensity
+from .diagnostics import discriminator_auc
+from .generators import SIMPLE
+from .refreshing import mean_kept, phase_seconds
+
+__all__ = ["REAL", "examine"]
+
+REAL = "real rows"
+"""What samples are held against: the rows that were learnt from."""
+
+
+def examine(
+    *, table: str, rows: int, seed: int, sizes: ModelSizes, looks: tuple[str, ...], threads: int
+) -> dict[str, Any]:
+    """Fit every contender to the split of ``seed`` and measure what ``looks`` asks for.
+
+    Returns ``scores``, by model what `judge` found and the seconds of fitting and of foretelling; ``training``, the
+    number of trees and of leaves allowed, the share of the pool kept by round and on average, and the seconds of each
+    phase; and of ``looks`` "samples" (by generator, score of a learner and area under a discriminator's curve), "pictures"
+    and "holes".
+    """
+    split = datasets.split(datasets.load(table, rows), seed)
+    scores: dict[str, Any] = {}
+
+    def score(name: str, fit: Callable[[], Any]) -> Any:
+        model, seconds = timed(fit)
+        forecast, foretelling = timed(lambda: foretell(model, split.test, split.validation))
+        scores[name] = {**judge(forecast, split.test), "fit_s": seconds, "foretell_s": foretelling}
+        return model
+
+    joint = score(NRGBOOST, lambda: fit_nrgboost(split, sizes, seed, threads))
+    score(DISCRIMINATIVE, lambda: fit_discriminative(split, sizes, seed))
+    forests = {
+        name: score(name, lambda criterion=criterion: fit_forest_contender(split, sizes, criterion, seed, threads))
+        for name, criterion in FORESTS.items()
+    }
+    found = {"scores": scores, "training": _training(joint)}
+    if "samples" in looks:
+        found["samples"] = _sample_quality(split, joint, forests, seed)
+    if "pictures" in looks:
+        found["pictures"] = pictures.draw_and_check(split, joint, forests, seed)
+    if "holes" in looks:
+        found["holes"] = hidden_cells.errors(split, joint, seed)
+    return found
+
+
+def _training(joint: NRGBoostDensity) -> dict[str, Any]:
+    return {
+        "rounds": joint.n_rounds_,
+        "leaves": joint.max_leaf_nodes,
+        "kept": [each.kept_fraction for each in joint.rounds_ if np.isfinite(each.kept_fraction)],
+        "mean_kept": mean_kept(joint.rounds_),
+        "phases": phase_seconds(joint.rounds_),
+    }
+
+
+def _sample_quality(
+    split: Split, joint: NRGBoostDensity, forests: Mapping[str, Generative], seed: int
+) -> dict[str, dict[str, float]]:
+    """By generator: how a learner does on real rows that saw its samples alone, and how they are told from real rows.
+
+    Every generator gives as many rows as there are to learn from.
+    """
+    count = len(split.train)
+    tables: dict[str, pd.DataFrame] = {
+        REAL: split.train,
+        NRGBOOST: joint.sample(count, random_state=seed),
+        **{name: forest.sample(count, random_state=seed) for name, forest in forests.items()},
+        **{
+            name: draw(split.train, count, np.random.default_rng([seed, place]))
+            for place, (name, draw) in enumerate(SIMPLE.items())
+        },
+    }
+    features, target = features_and_target(split.test)
+    return {
+        name: {
+            "learner": float(plain_learner(sample, seed).score(features, target)),
+            "discriminator": discriminator_auc(split.test, sample, seed=seed),
+        }
+        for name, sample in tables.items()
+    }
