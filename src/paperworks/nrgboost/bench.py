@@ -113,8 +113,8 @@ def _beside_official(
     draws = _SAMPLES * _STEPS * models[0].domain.n_columns
     limit_s = draws * 3 * models[0].masks.tables.masks.shape[1] * 8 / _bandwidth(models[0].masks.tables, threads)
     yield _row(f"fit, {setting}: {quality}", mine, theirs, "fit_s", target=TARGET)
-    sampled = f"sample {_SAMPLES} rows, {_STEPS} steps: {memory}"
-    yield _row(sampled, mine, theirs, "sample_s", target=TARGET, limit_s=limit_s)
+    case = f"sample {_SAMPLES} rows, {_STEPS} steps: {memory}"
+    yield _row(case, mine, theirs, "sample_s", target=TARGET, limit_s=limit_s)
     yield _row(f"conditional of {_TEST_ROWS} rows, one pass", mine, theirs, "predict_s")
     yield _row("compile: once a machine, theirs in every process", mine, theirs, "compile_s")
 
@@ -223,8 +223,8 @@ def _official(python: Path, table: _Table, seed: int, threads: int) -> _Run:
 
 
 def _nats(logits: NDArray[np.float64], table: _Table) -> float:
-    log_probabilities = log_softmax(logits, 1)
-    return float(-log_probabilities[np.arange(len(logits)), table.test_rows[:, -1]].mean())
+    log_probabilities: NDArray[np.float64] = log_softmax(logits, 1)
+    return float(-np.mean(log_probabilities[np.arange(len(logits)), table.test_rows[:, -1]]))
 
 
 def _warm_up(table: _Table, threads: int) -> None:
