@@ -183,3 +183,16 @@ def is_alive(pid: int) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_a_broken_paper_file_costs_nobody_the_other_papers(house: Any) -> None:
+    house.paper("fine", FINE)
+    (house.paper("torn", FINE) / "paper.py").write_text("PAPER = (")
+    (house.package / "torn" / "cli.py").write_text("raise RuntimeError")
+    done = house.call("list", "--json")
+    assert [paper["slug"] for paper in done.json] == ["fine"]
+    assert done.err.startswith("warning: torn is left out, SyntaxError: '(' was never closed")
+    assert house.call("run", "--preset", "smoke").code == 0
+    asked = house.call("show", "torn")
+    assert asked.code == 2
+    assert "error: torn cannot be used: SyntaxError: '(' was never closed" in asked.err

@@ -178,10 +178,37 @@ class TestUpToDate:
             file.write("# a remark\n")
         assert self.outcome(fine) == "complete"
 
-    def test_what_is_no_source_changed(self, fine: Any) -> None:
-        (fine.package / "fine" / "evidence").mkdir()
-        (fine.package / "fine" / "evidence" / "notes.txt").write_text("not source")
-        (fine.package / "app" / "extra.py").write_text("not what a result depends on")
+    def test_a_module_that_the_experiment_imports_changed(self, fine: Any) -> None:
+        (fine.package / "fine" / "method.py").write_text("x = 1")
+        with (fine.package / "fine" / "experiment.py").open("a") as file:
+            file.write("def later():\n    from .method import x\n")
+        assert self.outcome(fine) == "complete"
+        assert self.outcome(fine) == "current"
+        (fine.package / "fine" / "method.py").write_text("x = 2")
+        assert self.outcome(fine) == "complete"
+
+    def test_the_papers_data_changed(self, fine: Any) -> None:
+        (fine.package / "fine" / "weights").mkdir()
+        (fine.package / "fine" / "weights" / "small.json").write_text("{}")
+        assert self.outcome(fine) == "complete"
+
+    @pytest.mark.parametrize(
+        "file",
+        [
+            "fine/evidence/notes.txt",
+            "fine/cli.py",
+            "fine/bench.py",
+            "fine/templates/card.html",
+            "lab/page.py",
+            "lab/templates/page.css",
+            "app/extra.py",
+        ],
+    )
+    def test_what_no_result_depends_on_changed(self, fine: Any, file: str) -> None:
+        place = fine.package / file
+        place.parent.mkdir(exist_ok=True)
+        with place.open("a") as opened:
+            opened.write("\n# a remark\n" if place.suffix == ".py" else " ")
         assert self.outcome(fine) == "current"
 
     def test_other_seeds(self, fine: Any) -> None:

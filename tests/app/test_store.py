@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from paperworks.app.evidence import Evidence
-from paperworks.app.store import Store, home
+from paperworks.app.store import Store
 from paperworks.core import Claim, Measurement, at_least
 
 CLAIM = Claim(id="C1", says="More.", metric="how much", setting="there", source="Table 1", judge=at_least(0, null=0))
@@ -169,12 +169,3 @@ def test_a_number_that_is_not_finite_is_never_written(store: Store) -> None:
     with pytest.raises(ValueError):
         store.write(evidence(sizes={"rate": float("inf")}))
     assert not store.path("fake", "quick").exists()
-
-
-def test_home_is_what_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PAPERWORKS_HOME", "~/there")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert home() == tmp_path / "there"
-    monkeypatch.delenv("PAPERWORKS_HOME")
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert home() == tmp_path / "paperworks"

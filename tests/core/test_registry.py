@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import paperworks
-from paperworks.core import Paper, UserError, paper, papers, registry, slug_of
+from paperworks.core import Paper, UserError, broken, paper, papers, registry, slug_of
 
 SOURCE = """
 from paperworks.core import Claim, Paper
@@ -38,9 +38,9 @@ def add_paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddPa
         added.append(slug)
         return folder
 
-    papers.cache_clear()
+    registry._read.cache_clear()
     yield add
-    papers.cache_clear()
+    registry._read.cache_clear()
     for slug in added:
         for name in (f"paperworks.{slug}", f"paperworks.{slug}.paper"):
             sys.modules.pop(name, None)
@@ -109,26 +109,34 @@ class TestFolders:
         assert list(papers()) == ["made_up"]
         assert "paperworks.made_up.experiment" not in sys.modules
 
-    def test_a_slug_that_is_not_the_folders_name_is_refused(self, add_paper: AddPaper) -> None:
-        add_paper("made_up", SOURCE.format(slug="other"))
-        with pytest.raises(
-            ValueError, match=r"paperworks/made_up/paper\.py calls itself 'other'; .* its folder's name"
-        ):
-            papers()
-
     @pytest.mark.parametrize(
-        ("source", "found"),
-        [("PAPER = {'slug': 'made_up'}", "dict"), ("PAPER = None", "NoneType"), ("OTHER = 1", "NoneType")],
+        ("source", "wrong"),
+        [
+            (
+                SOURCE.format(slug="other"),
+                "paperworks/broken/paper.py calls itself 'other'; its slug must be",
+            ),
+            (SOURCE.format(slug="broken").replace("G.", " "), "ValueError: broken: gist is blank"),
+            ("PAPER = {'slug': 'broken'}", "TypeError: paperworks.broken.paper.PAPER must be a paperworks.core.Paper"),
+            ("PAPER = None", "not NoneType"),
+            ("OTHER = 1", "not NoneType"),
+            ("import no_such_library", "ModuleNotFoundError: No module named 'no_such_library'"),
+            ("raise RuntimeError('broken')", "RuntimeError: broken"),
+            ("PAPER = (", "SyntaxError: '(' was never closed"),
+        ],
     )
-    def test_what_is_no_paper_is_refused(self, add_paper: AddPaper, source: str, found: str) -> None:
-        add_paper("made_up", source)
-        with pytest.raises(TypeError, match=rf"paperworks\.made_up\.paper\.PAPER must be a .*core\.Paper, not {found}"):
-            papers()
-
-    def test_a_refused_paper_is_refused_in_its_own_words(self, add_paper: AddPaper) -> None:
-        add_paper("made_up", SOURCE.format(slug="made_up").replace("G.", " "))
-        with pytest.raises(ValueError, match="made_up: gist is blank"):
-            papers()
+    def test_a_wrong_paper_is_left_out_with_the_reason_and_costs_nobody_the_others(
+        self, add_paper: AddPaper, source: str, wrong: str
+    ) -> None:
+        add_paper("broken", source)
+        add_paper("made_up")
+        assert list(papers()) == ["made_up"]
+        assert list(broken()) == ["broken"]
+        assert wrong in broken()["broken"]
+        assert paper("made-up").slug == "made_up"
+        with pytest.raises(UserError, match=r"^broken cannot be used: ") as refusal:
+            paper("broken")
+        assert wrong in str(refusal.value)
 
     def test_a_name_is_known_without_reading_any_paper(self, add_paper: AddPaper) -> None:
         """So that one broken folder keeps nobody from naming another."""
@@ -139,5 +147,6 @@ class TestFolders:
 
 def test_the_papers_that_are_shipped_are_whole() -> None:
     folders = sorted(file.parent.name for file in Path(paperworks.__file__).parent.glob("*/paper.py"))
+    assert not broken()
     assert list(papers()) == folders
     assert "lmul" in folders

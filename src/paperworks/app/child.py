@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paperworks.core import Measurement, MissingExtra, Paper, Untested, UserError, to_record
+from paperworks.lab.public_api import absent_package
 
 from .job import BENCH, Job
 
@@ -136,7 +137,7 @@ def _writer(descriptor: int) -> Emit:
 
 
 def _error_event(slug: str, error: Exception) -> dict[str, str]:
-    if isinstance(error, ModuleNotFoundError) and (absent := _third_party(error)):
+    if isinstance(error, ModuleNotFoundError) and (absent := absent_package(error)):
         error = MissingExtra(slug, absent).with_traceback(error.__traceback__)
     if isinstance(error, MissingExtra) and error.who == "lab":
         error = MissingExtra(slug, error.package).with_traceback(error.__traceback__)  # whose extra brings it too
@@ -147,11 +148,6 @@ def _error_event(slug: str, error: Exception) -> dict[str, str]:
         kind, message = "user", str(error)
     text = "".join(traceback.format_exception(error))
     return {"event": "error", "kind": kind, "message": message, "traceback": text[-_MAX_TRACEBACK:]}
-
-
-def _third_party(error: ModuleNotFoundError) -> str | None:
-    top = (error.name or "").partition(".")[0]
-    return None if top == "paperworks" or top in sys.stdlib_module_names else top or None
 
 
 def _cost() -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
@@ -12,8 +12,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from paperworks.core import Claim, Measurement, Paper, Untested, Verdict, verdict
+from paperworks.lab import cli
 
 from .evidence import Evidence
+from .report.difference import Change
 from .report.numbers import seconds, shown
 from .watch import Outcome
 
@@ -25,6 +27,14 @@ MARKS = {
     Verdict.UNTESTED: ("–", "–", "dim"),
 }
 """For each verdict its mark, the hollow one of a stand-in, and the colour, which never stands alone."""
+
+CHANGE_MARKS = {
+    Change.SAME: ("=", "dim"),
+    Change.NOISE: ("≈", "not dim"),
+    Change.CHANGED: ("≠", "bold yellow"),
+    Change.APART: ("–", "dim"),
+}
+"""For what happened to a claim between two runs its mark and its style."""
 
 _WORD_WIDTH = max(len(word) for word in Verdict) + 2
 
@@ -173,19 +183,23 @@ def verdict_table(outcomes: Sequence[Outcome], *, wide: bool) -> Table | None:
 
     None where there is no verdict to show.
     """
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("paper", "claim", "verdict"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("measured", no_wrap=wide)
-    if wide:
-        table.add_column("what it says")
-    for outcome in outcomes:
-        if outcome.evidence is not None:
-            _add_rows(table, outcome.paper, outcome.evidence, wide=wide)
-    return table if table.row_count else None
+    columns = ("paper", "claim", "verdict", "measured")
+    rows = [
+        row
+        for outcome in outcomes
+        if outcome.evidence is not None
+        for row in _rows(outcome.paper, outcome.evidence, wide=wide)
+    ]
+    if not rows:
+        return None
+    return (
+        cli.table((*columns, "what it says"), rows, folded=("what it says",))
+        if wide
+        else cli.table(columns, rows, folded=("measured",))
+    )
 
 
-def _add_rows(table: Table, paper: Paper, evidence: Evidence, *, wide: bool) -> None:
+def _rows(paper: Paper, evidence: Evidence, *, wide: bool) -> Iterator[tuple[str | Text, ...]]:
     for claim in paper.claims:
         result = evidence.of(claim)
         if result is None and evidence.state != "complete":
@@ -193,8 +207,8 @@ def _add_rows(table: Table, paper: Paper, evidence: Evidence, *, wide: bool) -> 
         said = verdict_text(verdict(claim, result), stand_in=is_stand_in(result))
         text = result_text(claim, result)
         if not wide:
-            table.add_row(paper.command, claim.id, said, text)
+            yield paper.command, claim.id, said, text
         elif isinstance(result, Measurement):
-            table.add_row(paper.command, claim.id, said, text, claim.says)
+            yield paper.command, claim.id, said, text, claim.says
         else:
-            table.add_row(paper.command, claim.id, said, "–", Text.assemble(claim.says, (f" {text}", "dim")))
+            yield paper.command, claim.id, said, "–", Text.assemble(claim.says, (f" {text}", "dim"))

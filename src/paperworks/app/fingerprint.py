@@ -15,21 +15,32 @@ from pathlib import Path
 
 import paperworks
 
+from .closure import closure
 from .evidence import Evidence
+from .job import BENCH
 
 PACKAGE = Path(paperworks.__file__).resolve().parent
 
 _HOUSE = ("core", "lab")
-_NOT_SOURCE = {"evidence", "__pycache__"}
+_NOT_DATA = {"evidence", "templates", "__pycache__"}
+_NOT_DATA_SUFFIXES = {".py", ".pyi", ".pyc", ".nbi", ".nbc"}
 _REQUIREMENT = re.compile(
     r"\s*(?P<name>[A-Za-z0-9][\w.-]*)\s*(\[(?P<extras>[^]]*)\])?(?P<rest>[^;]*)(;(?P<marker>.*))?"
 )
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
-def source(slug: str) -> dict[str, str]:
-    """Hex sha256 of the paper's folder (without its evidence) and of the house that experiments stand on."""
-    return {"paper": _digest([PACKAGE / slug]), "house": _house()}
+@cache
+def source(slug: str, preset: str) -> dict[str, str]:
+    """Hex sha256 of what a run's results can depend on: the paper's part of it, and the house's.
+
+    That is the source of ``paper.py``, of the experiment (the bench, where ``preset`` is that) and of the lab that it
+    is handed, with all that they import, and the data beside it, such as weights. Commands, pages and their templates
+    are no part of it. What this process found once it does not look for again.
+    """
+    runs = "bench" if preset == BENCH else "experiment"
+    code = closure(PACKAGE, (f"{slug}.paper", f"{slug}.{runs}", "lab.lab"))
+    return {"paper": _digest(code, (slug,)), "house": _digest(code, _HOUSE)}
 
 
 def packages(slug: str) -> dict[str, str]:
@@ -43,9 +54,9 @@ def packages(slug: str) -> dict[str, str]:
     return found
 
 
-def steps_key(slug: str, device: str) -> str:
+def steps_key(slug: str, preset: str, device: str) -> str:
     """What finished steps are keyed by besides their name and parameters."""
-    parts = {"source": source(slug), "device": device, "packages": packages(slug)}
+    parts = {"source": source(slug, preset), "device": device, "packages": packages(slug)}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -64,33 +75,29 @@ def has_key(evidence: Evidence, *, seeds: int | None, device: str) -> bool:
     return (
         same_seeds
         and evidence.environment.get("device") == device
-        and dict(evidence.source) == source(evidence.slug)
+        and dict(evidence.source) == source(evidence.slug, evidence.preset)
         and evidence.environment.get("packages") == packages(evidence.slug)
     )
 
 
-@cache
-def _house() -> str:
-    return _digest([PACKAGE / part for part in _HOUSE])
-
-
-def _digest(folders: list[Path]) -> str:
+def _digest(code: set[Path], parts: tuple[str, ...]) -> str:
+    """The digest of those files of ``code`` that lie in the folders ``parts``, and of the data there."""
     total = hashlib.sha256()
-    for folder in folders:
-        for file in sorted(_files(folder)):
+    for folder in (PACKAGE / part for part in parts):
+        for file in sorted({*(file for file in code if file.is_relative_to(folder)), *_data(folder)}):
             content = file.read_bytes()
             total.update(f"{file.relative_to(PACKAGE).as_posix()}\0{len(content)}\0".encode())
             total.update(content)
     return total.hexdigest()
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _data(folder: Path) -> Iterator[Path]:
     for entry in folder.iterdir():
-        if entry.name in _NOT_SOURCE or entry.name.startswith("."):
+        if entry.name in _NOT_DATA or entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _files(entry)
-        elif entry.suffix not in {".pyc", ".nbi", ".nbc"}:
+            yield from _data(entry)
+        elif entry.suffix not in _NOT_DATA_SUFFIXES:
             yield entry
 
 

@@ -12,12 +12,13 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import paperworks
-from paperworks.core import papers
-from paperworks.lab import cli
+from paperworks.core import broken, papers
+from paperworks.lab import cli, places
 
 _PACKAGE = Path(paperworks.__file__).parent
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The paper, as `paperworks list` names it.")]
+_A_RUN = "published, local, a preset (your run of it) or an evidence file."
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Timeout = Annotated[float | None, typer.Option(metavar="S", help="Seconds a paper may take.  [default: by preset]")]
 Memory = Annotated[
@@ -111,15 +112,34 @@ def bench(
 
 
 @app.command()
+def compare(
+    slug: Slug,
+    first: Annotated[str, typer.Argument(metavar="A", help=_A_RUN)] = "published",
+    second: Annotated[str, typer.Argument(metavar="B", help="The same.")] = "local",
+    as_json: cli.Json = False,
+) -> None:
+    """Compare two runs of a paper, and tell what changed from what is noise.
+
+    Exit code 0: no claim changed. 3: some did. 4: no claim has a number on both sides.
+    """
+    from .commands import compare as comparing
+
+    comparing.compare_runs(slug, first, second, as_json=as_json)
+
+
+@app.command()
 def report(
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     published: Annotated[bool, typer.Option("--published", help="From the published evidence alone.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to.  [default: beside the runs]")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all that it shows as JSON instead of its path.")
+    ] = False,
 ) -> None:
     """Write the report, a site in a folder, and print its path."""
     from .commands import keep
 
-    keep.write_report(out, published_only=published, open_it=open_it)
+    keep.write_report(out, published_only=published, open_it=open_it, as_json=as_json)
 
 
 @app.command()
@@ -130,6 +150,23 @@ def publish(file: Annotated[Path, typer.Argument(metavar="FILE", help="A run's e
     keep.publish_file(file)
 
 
+@app.command("new")
+def new_paper(
+    slug: Annotated[str, typer.Argument(metavar="SLUG", help="A short name, like lmul or nl-eye.")],
+    arxiv: Annotated[str, typer.Option(metavar="ID", help="Its arXiv id, like 2410.00907.")],
+    title: Annotated[str, typer.Option(help="Its title.")] = "The title of the paper",
+    author: Annotated[list[str] | None, typer.Option(help="An author; repeat it.")] = None,
+    field: Annotated[str, typer.Option(help="The field that it belongs to.")] = "the field",
+    gist: Annotated[
+        str, typer.Option(help="What it is about, in a sentence.")
+    ] = "What the method does, in a sentence.",
+) -> None:
+    """Write a new paper's folder, test and page into the source tree."""
+    from .commands import keep
+
+    keep.write_new_paper(slug, arxiv, title=title, authors=tuple(author or ["An Author"]), field=field, gist=gist)
+
+
 @app.command()
 def version() -> None:
     """Print the version."""
@@ -138,10 +175,10 @@ def version() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; ``arguments`` are those of the shell unless given."""
-    from .store import home
-
+    for slug, wrong in broken().items():
+        cli.warn(f"{slug} is left out, {wrong}")
     given = sys.argv[1:] if arguments is None else list(arguments)
-    return cli.run(app, given, name="paperworks", tracebacks=home() / "tracebacks")
+    return cli.run(app, given, name="paperworks", tracebacks=places.home() / "tracebacks")
 
 
 def _with_commands() -> dict[str, str]:

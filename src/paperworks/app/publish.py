@@ -9,7 +9,7 @@ from paperworks.lab.disk import write_atomically
 
 from . import environment, fingerprint
 from .evidence import MAX_FILE_BYTES, Evidence
-from .store import PUBLISHABLE, parse_any, to_bytes
+from .store import PUBLISHABLE, read_file, to_bytes
 
 
 def publish(file: Path) -> Path:
@@ -21,7 +21,7 @@ def publish(file: Path) -> Path:
     """
     if environment.source_tree() is None:
         raise UserError("publish writes into the source tree, and this paperworks is installed without one")
-    evidence = _read(file)
+    evidence = read_file(file)
     about = paper(evidence.slug)
     _require_publishable(evidence, about, file)
     data = to_bytes(evidence)
@@ -35,15 +35,6 @@ def publish(file: Path) -> Path:
     return target
 
 
-def _read(file: Path) -> Evidence:
-    try:
-        return parse_any(file.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"there is no file {file}; `paperworks run` prints where it keeps its evidence") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} is no evidence of a run: {error}") from error
-
-
 def _require_publishable(evidence: Evidence, about: Paper, file: Path) -> None:
     if evidence.preset not in PUBLISHABLE:
         raise UserError(
@@ -52,7 +43,7 @@ def _require_publishable(evidence: Evidence, about: Paper, file: Path) -> None:
         )
     if evidence.state != "complete":
         raise UserError(f"{file} holds a {evidence.state} run; run it to its end first")
-    now = fingerprint.source(evidence.slug)
+    now = fingerprint.source(evidence.slug, evidence.preset)
     if changed := [part for part in now if evidence.source.get(part) != now[part]]:
         raise UserError(f"{file} was made with other source than the tree's ({' and '.join(changed)}): run it again")
     if evidence.preset == "bench":

@@ -65,7 +65,7 @@ class Session:
             store.sweep(paper.slug, settings.preset)
             if settings.fresh:
                 shutil.rmtree(self._steps, ignore_errors=True)
-            source = fingerprint.source(paper.slug)
+            source = fingerprint.source(paper.slug, settings.preset)
             self.recording = Recording(
                 paper=paper, preset=settings.preset, source=source, commit=commit, before=self._before()
             )
@@ -156,7 +156,7 @@ class Session:
             device=self._settings.device,
             threads=threads,
             steps=str(self._steps),
-            fingerprint=fingerprint.steps_key(self.paper.slug, self._settings.device),
+            fingerprint=fingerprint.steps_key(self.paper.slug, self._settings.preset, self._settings.device),
         )
 
     def _before(self) -> Before | None:

@@ -7,11 +7,11 @@ steps of an unfinished run beside it. Published evidence lies in the package, an
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+from paperworks.core import UserError
 from paperworks.lab import cli
 from paperworks.lab.disk import write_atomically
 
@@ -19,15 +19,6 @@ from .evidence import Evidence
 
 PUBLISHABLE = ("quick", "full", "gpu", "bench")
 """The presets whose evidence may be published with the package."""
-
-
-def home() -> Path:
-    """The folder of this machine's runs: ``$PAPERWORKS_HOME``, else the platform's place for a user's data."""
-    if given := os.environ.get("PAPERWORKS_HOME"):
-        return Path(given).expanduser().absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("paperworks"))
 
 
 def published(slug: str) -> dict[str, Evidence]:
@@ -56,6 +47,16 @@ def parse(data: bytes, slug: str, preset: str) -> Evidence:
 def parse_any(data: bytes) -> Evidence:
     """The evidence in ``data``, of whatever paper and preset; ValueError where it is none."""
     return Evidence.from_json(json.loads(data.decode("utf-8"), parse_constant=_refuse_constant))
+
+
+def read_file(file: Path) -> Evidence:
+    """The evidence in a file that a person named; UserError, in a sentence, where it holds none."""
+    try:
+        return parse_any(file.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"there is no file {file}; `paperworks run` prints where it keeps its evidence") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} is no evidence of a run: {error}") from error
 
 
 def to_bytes(evidence: Evidence) -> bytes:

@@ -12,7 +12,7 @@
 from .claim import Claim, Judge, Paper, Published, at_least, at_most, between
 from .errors import MissingExtra, UserError
 from .measurement import Interval, Measurement, Scale, Untested, from_record, to_record
-from .registry import paper, papers, slug_of
+from .registry import broken, paper, papers, slug_of
 from .verdict import Verdict, verdict
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "at_least",
     "at_most",
     "between",
+    "broken",
     "from_record",
     "paper",
     "papers",

@@ -15,15 +15,28 @@ from .errors import UserError
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
-@cache
 def papers() -> Mapping[str, Paper]:
-    """Every paper by its slug, in slug order. Imports only each folder's ``paper.py``, which is data."""
-    return MappingProxyType({slug: _load(slug) for slug in _slugs()})
+    """Every paper by its slug, in slug order. Imports only each folder's ``paper.py``, which is data.
+
+    One that is wrong is left out, so that it costs nobody the others; `broken` says why.
+    """
+    return _read()[0]
+
+
+def broken() -> Mapping[str, str]:
+    """What is wrong with every ``paper.py`` that `papers` leaves out, by slug."""
+    return _read()[1]
 
 
 def paper(slug: str) -> Paper:
-    """The paper with that slug, spelled with dashes or underscores; UserError with the nearest names otherwise."""
-    return papers()[slug_of(slug)]
+    """The paper with that slug, spelled with dashes or underscores.
+
+    Raises UserError, with the nearest name, where there is none, and with what is wrong where its ``paper.py`` is.
+    """
+    slug = slug_of(slug)
+    if (wrong := broken().get(slug)) is not None:
+        raise UserError(f"{slug} cannot be used: {wrong}")
+    return papers()[slug]
 
 
 def slug_of(name: str) -> str:
@@ -38,6 +51,18 @@ def slug_of(name: str) -> str:
     near = get_close_matches(slug, known, n=1)
     right = f"did you mean {near[0]}?" if near else f"the papers are {', '.join(known)}"
     raise UserError(f"there is no paper {name!r}; {right}")
+
+
+@cache
+def _read() -> tuple[Mapping[str, Paper], Mapping[str, str]]:
+    whole: dict[str, Paper] = {}
+    wrong: dict[str, str] = {}
+    for slug in _slugs():
+        try:
+            whole[slug] = _load(slug)
+        except Exception as error:
+            wrong[slug] = f"{type(error).__name__}: {error}"
+    return MappingProxyType(whole), MappingProxyType(wrong)
 
 
 def _slugs() -> tuple[str, ...]:

@@ -9,19 +9,24 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console, RenderableType
 from typer.core import TyperGroup
 
 from paperworks.core import MissingExtra, UserError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 """The option that every command with a table has: ``def command(..., as_json: Json = False)``."""
@@ -33,6 +38,8 @@ USAGE = 2
 INTERRUPTED = 130
 
 _UNFOLDED = 10_000
+_NUMBER = re.compile(r"[-+−≤≥~]?\s*[\[\d]")
+_NOTHING = "–"
 
 
 def commands(help_text: str, *, cls: type[TyperGroup] | None = None) -> typer.Typer:
@@ -97,6 +104,27 @@ def show(*renderables: RenderableType) -> None:
 def warn(sentence: str) -> None:
     """Print one line of warning on standard error."""
     print(f"warning: {sentence}", file=sys.stderr)
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, title: str = "", folded: Sequence[str] = ()
+) -> Table:
+    """A table in the house's style: words to the left, numbers to the right, a cell folded only in columns ``folded``.
+
+    A column holds numbers where every cell in it begins like one, those that are a bare "–" left aside.
+    """
+    from rich.table import Table
+
+    rows = [tuple(row) for row in rows]
+    drawn = Table(title=title or None, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    drawn.title_justify, drawn.title_style = "left", "bold"
+    for index, column in enumerate(columns):
+        cells = [cell for row in rows if (cell := str(row[index])) != _NOTHING]
+        numbers = bool(cells) and all(map(_NUMBER.match, cells))
+        drawn.add_column(column, justify="right" if numbers else "left", no_wrap=column not in folded)
+    for row in rows:
+        drawn.add_row(*row)
+    return drawn
 
 
 @contextmanager

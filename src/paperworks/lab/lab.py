@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import platformdirs
 
 from paperworks.core import MissingExtra
 
 from . import device as devices
+from . import places, timing, weights
 from . import progress as progress_reports
-from . import timing, weights
 from .cache import Cache
 from .steps import Steps
 
@@ -59,8 +57,8 @@ class Lab:
         self.device = devices.resolve(device, preset)
         self.threads = threads
         self._emit = emit
-        self._steps = Steps(home or _default_home(slug, preset), (fingerprint, slug, self.device))
-        self._cache = Cache(cache or _default_cache())
+        self._steps = Steps(home or places.home() / "runs" / slug / f"{preset}.steps", (fingerprint, slug, self.device))
+        self._cache = Cache(cache or places.cache())
         self._figures: set[str] = set()
 
     def __repr__(self) -> str:
@@ -96,6 +94,18 @@ class Lab:
         with another function, or other settings in the variables around it.
         """
         return self._steps.run(name, fn, params)
+
+    def each_seed(
+        self, name: str, fn: Callable[..., T], /, seeds: Iterable[int] | None = None, **params: Any
+    ) -> list[T]:
+        """``[self.step(name, fn, seed=seed, **params) for seed in seeds]``, while progress counts the seeds done.
+
+        Without ``seeds`` they are this run's own. Say it this way where the seeds do not need each other.
+
+        Raises ValueError for a seed that is no whole number from 0, besides what `step` raises.
+        """
+        wanted = [_checked_seed(seed) for seed in (self.seeds if seeds is None else seeds)]
+        return [self.step(name, fn, seed=seed, **params) for seed in self.progress(wanted, name)]
 
     def scratch(self, name: str) -> Path:
         """A folder for checkpoints of the surrounding step: there again after a cut, removed when the step has ended.
@@ -165,15 +175,10 @@ class Lab:
         return self._cache.venv(requirements)
 
     def _entropy(self, name: str, seed: int) -> bytes:
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ValueError(f"a seed is a whole number from 0, not {seed!r}")
-        return hashlib.sha256("\0".join((self.slug, name, str(int(seed)))).encode()).digest()
+        return hashlib.sha256("\0".join((self.slug, name, str(_checked_seed(seed)))).encode()).digest()
 
 
-def _default_home(slug: str, preset: str) -> Path:
-    home = os.environ.get("PAPERWORKS_HOME") or platformdirs.user_data_dir("paperworks")
-    return Path(home).resolve() / "runs" / slug / f"{preset}.steps"
-
-
-def _default_cache() -> Path:
-    return Path(os.environ.get("PAPERWORKS_CACHE") or platformdirs.user_cache_dir("paperworks")).resolve()
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"a seed is a whole number from 0, not {seed!r}")
+    return int(seed)

@@ -41,7 +41,7 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
         try:
             return load(name)
         except ModuleNotFoundError as error:
-            if (absent := _absent_package(error)) is None:
+            if (absent := absent_package(error)) is None:
                 raise
             raise MissingExtra(who, absent) from error
         except MissingExtra as error:
@@ -52,7 +52,7 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
     return __getattr__, listing, names
 
 
-def _absent_package(error: ModuleNotFoundError) -> str | None:
+def absent_package(error: ModuleNotFoundError) -> str | None:
     """The third-party package that an import missed; None where the mistake is ours, Python's or that package's own."""
     top = (error.name or "").partition(".")[0]
     if not top or top == _HOUSE or top in sys.stdlib_module_names or _is_installed(top):

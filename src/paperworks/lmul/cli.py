@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -36,13 +36,13 @@ def table(
     columns = ("k", "method", "rounding", "bias", "RMS", "mean", "largest")
     numbers = ("bias", "rms", "mean_abs", "max_abs")
     cli.show(
-        _table(
-            f"Relative error of one product, {dist} mantissas",
+        cli.table(
             columns,
             [
                 (str(r["k"]), r["method"], r["rounding"], *(f"{100 * r[name]:.2f} %" for name in numbers))
                 for r in records
             ],
+            title=f"Relative error of one product, {dist} mantissas",
         )
     )
 
@@ -109,8 +109,7 @@ def evaluate(
         cli.print_json([asdict(result) for result in results])
         return
     cli.show(
-        _table(
-            f"{model}: {results[0].tokens:,} tokens, arithmetic of {targets}",
+        cli.table(
             ("arithmetic", "", "perplexity", "top-1", "loss change, nats", "95 % interval"),
             [
                 (
@@ -123,6 +122,7 @@ def evaluate(
                 )
                 for r in results
             ],
+            title=f"{model}: {results[0].tokens:,} tokens, arithmetic of {targets}",
         )
     )
 
@@ -139,17 +139,3 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as UTF-8 text: {error}") from error
-
-
-def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> Any:
-    """A table in the house's style: words to the left, numbers to the right."""
-    from rich import box
-    from rich.table import Table
-
-    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, column in enumerate(columns):
-        number = all(row[index][:1] in "+-[0123456789" for row in rows)
-        drawn.add_column(column, justify="right" if number else "left", no_wrap=True)
-    for row in rows:
-        drawn.add_row(*row)
-    return drawn

@@ -8,7 +8,6 @@ than those of an ordinary product (2 for the doubled GEMM, 2^k for the table).
 from __future__ import annotations
 
 import json
-import os
 import platform
 import time
 from dataclasses import asdict, dataclass
@@ -16,9 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 
+from paperworks.lab import places
 from paperworks.lab.disk import write_atomically
 
 from .arithmetic import Arithmetic, arithmetic
@@ -115,10 +114,9 @@ def _model(device: str, dtype: torch.dtype, threads: int) -> CostModel:
 
 
 def _file() -> Path:
-    root = Path(os.environ.get("PAPERWORKS_CACHE") or platformdirs.user_cache_dir("paperworks"))
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no gpu"
     machine = f"{platform.node()}-{platform.machine()}-{torch.__version__}-{gpu}-{_SCHEMA}"
-    return root / "lmul" / f"cost-{''.join(c if c.isalnum() or c in '-.' else '_' for c in machine)}.json"
+    return places.cache() / "lmul" / f"cost-{''.join(c if c.isalnum() or c in '-.' else '_' for c in machine)}.json"
 
 
 def _read(file: Path) -> dict[str, dict[str, dict[str, float]]]:

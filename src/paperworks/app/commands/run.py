@@ -13,7 +13,6 @@ from rich.text import Text
 
 from paperworks.app import console as screen
 from paperworks.app import environment, fingerprint, job
-from paperworks.app import store as stores
 from paperworks.app.job import BENCH, Settings
 from paperworks.app.live_report import LiveReport
 from paperworks.app.report.numbers import plain, seconds
@@ -21,7 +20,7 @@ from paperworks.app.runner import Runner
 from paperworks.app.store import Store
 from paperworks.app.watch import Outcome, Watchers
 from paperworks.core import Paper, UserError, paper, papers, to_record, verdict
-from paperworks.lab import cli
+from paperworks.lab import cli, places
 
 _CORES_A_JOB = 2
 _WIDE = 100
@@ -40,7 +39,7 @@ def asked(*, preset: str, jobs: int | None, **options: Any) -> Settings:
 def run_papers(names: Sequence[str], settings: Settings, *, as_json: bool) -> None:
     """Run the papers, all without ``names``, and print their verdicts. Exits 1, 2 or 130 where that went wrong."""
     chosen = list({about.slug: about for about in map(paper, names)}.values()) or list(papers().values())
-    store = Store(stores.home(), warn=cli.warn)
+    store = Store(places.home(), warn=cli.warn)
     report = LiveReport(store.home / "report", store, warn=cli.warn)
     report.write(live=True)
     if report.path is not None and not as_json:
@@ -65,7 +64,7 @@ def run_bench(name: str, *, as_json: bool, **options: Any) -> None:
     if not _has_bench(about.slug):
         raise UserError(f"{about.command} has no bench; {_with_bench()}")
     settings = job.settings(preset=BENCH, jobs=1, **options)
-    store = Store(stores.home(), warn=cli.warn)
+    store = Store(places.home(), warn=cli.warn)
     runner, outcomes = _run([about], settings, store, [], quiet=as_json)
     evidence = outcomes[0].evidence
     rows = list(evidence.bench) if evidence else []
@@ -126,15 +125,8 @@ def _outcome_json(outcome: Outcome, store: Store) -> dict[str, Any]:
 
 
 def _bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("case", min_width=14)
-    table.add_column("ours", justify="right", no_wrap=True)
-    table.add_column("peer")
-    table.add_column("ours / peer's", no_wrap=True)
-    table.add_column("target", no_wrap=True)
-    table.add_column("limit", justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(
+    cells = [
+        (
             row["case"],
             seconds(row["ours_s"]),
             f"{row['peer']}, {seconds(row['peer_s'])}",
@@ -142,7 +134,9 @@ def _bench_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             _target(row),
             "–" if row["limit_s"] is None else f"{row['limit_s'] / row['ours_s']:.0%}",
         )
-    return table
+        for row in rows
+    ]
+    return cli.table(("case", "ours", "peer", "ours / peer's", "target", "limit"), cells, folded=("case", "peer"))
 
 
 def _target(row: Mapping[str, Any]) -> Text:
