@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .checks import checked_weights, require, require_one_of
 from .domain import Domain
-from .gibbs import record
+from .gibbs import run_chains
 from .growth import Grower, Grown, GrowthConfig
 from .initial import fit_initial
 from .leaf_masks import LeafMasks
@@ -223,15 +223,17 @@ class _Boosting:
         if count == 0:
             return kept[:0]
         starts, burn_in = self._chain_starts(chains, kept)
-        out = np.empty((chains, -(-count // chains), rows_width := kept.shape[1]), np.uint8)
+        states = np.empty((chains, -(-count // chains), kept.shape[1]), np.uint8)
         key, tables, n_trees = self._key("gibbs"), self._masks.tables, self.model.n_rounds
+        n_steps, cool, nothing = burn_in + states.shape[1], np.float32(1), np.empty((chains, 0))
+        free = np.ones((1, kept.shape[1]), bool)
 
         def run(chain: int) -> None:
             one = slice(chain, chain + 1)
-            record(starts[one], burn_in, n_trees, tables, key, chain, out[one])
+            run_chains(starts[one], free, n_steps, cool, n_trees, tables, key, chain, states[one], -1, nothing[one])
 
         self._workers.map(run, range(chains))
-        return out.reshape(-1, rows_width)[:count]
+        return states.reshape(-1, kept.shape[1])[:count]
 
     def _chain_starts(self, chains: int, kept: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
         """Where chains start, [chains, D], and how many of their sweeps are dropped."""

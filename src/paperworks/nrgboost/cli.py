@@ -79,7 +79,7 @@ def fit(
     if as_json:
         cli.print_json(facts)
         return
-    cli.show(cli.table(("", ""), [(name.replace("_", " "), _cell(value)) for name, value in facts.items()]))
+    cli.show(cli.table((table.name, ""), [(name.replace("_", " "), _cell(value)) for name, value in facts.items()]))
 
 
 @app.command()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .bits import lowest_bit
 from .checks import checked_weights, require, require_one_of
-from .compiled import compiled
+from .compiled import compiled, inner
 from .domain import Domain
 from .growth import Grower, GrowthConfig
 from .initial import uniform_initial
@@ -205,7 +205,7 @@ def _draw(numbers: Any, box: Any, cumulated: Any, set_index: Any, key: Any, rows
                 rows[i, column] = _member(box.sets[leaf, index], uniform(state))
 
 
-@compiled
+@inner
 def _member(members: Any, place: Any) -> Any:
     """The member of the set at ``place`` in [0, 1) of them all."""
     size = 0

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .bits import float_in, lowest_bit
-from .compiled import compiled
+from .compiled import compiled, copy_into, inner
 from .lanes import LANES, SINKS, SIZE, pick, to_weights
 from .steps import begin, end, toggle_row
 from .streams import following, stream, uniform
 from .survivors import collect, meet_after, meet_before
 
-__all__ = ["advance", "record"]
+__all__ = ["run_chains"]
 
 
 class _Workspace(NamedTuple):
@@ -33,51 +33,37 @@ class _Workspace(NamedTuple):
 
 
 @compiled
-def advance(
+def run_chains(
     rows: Any,
     free: Any,
     n_steps: Any,
-    temperature: Any,
+    cool: Any,
     n_trees: Any,
     tables: Any,
     key: Any,
     first: Any,
+    states: Any,
     column: Any,
-    mean: Any,
+    total: Any,
 ) -> None:
     """``n_steps`` sweeps of the chains ``rows`` [N, D], in place; chain i has stream ``first + i`` below ``key``.
 
-    Only cells where ``free`` [N or 1, D] is true change. With ``column`` >= 0, ``mean`` [N, card] receives the mean of
-    that column's conditional probabilities over the sweeps.
+    Only cells where ``free`` [N or 1, D] is true change; ``cool`` is the inverse temperature, float32. ``states``
+    [N, K, D] receives the states after the last K sweeps. With ``column`` >= 0, the sum of that column's conditional
+    probabilities over the sweeps is added to ``total`` [N, card].
     """
     space = _workspace(rows.shape[1], n_trees * tables.words)
-    cool = np.float32(1 / temperature)
+    dropped = n_steps - states.shape[1]
     for i in range(rows.shape[0]):
         state = stream(key, first + i)
         cells = free[i % free.shape[0]]
-        for _ in range(n_steps):
-            state = _sweep(rows[i], cells, cool, n_trees, tables, space, state, column, mean[i])
-        mean[i] /= n_steps
+        for sweep in range(n_steps):
+            state = _sweep(rows[i], cells, cool, n_trees, tables, space, state, column, total[i])
+            if sweep >= dropped:
+                copy_into(states[i, sweep - dropped], rows[i])
 
 
-@compiled
-def record(starts: Any, burn_in: Any, n_trees: Any, tables: Any, key: Any, first: Any, out: Any) -> None:
-    """``out`` [chains, sweeps, D]: the states after each sweep of chains from ``starts`` [chains, D], after ``burn_in``
-    sweeps that are dropped."""
-    space = _workspace(starts.shape[1], n_trees * tables.words)
-    free = np.ones(starts.shape[1], np.bool_)
-    nothing = np.empty(0)
-    cool = np.float32(1)
-    for chain in range(starts.shape[0]):
-        state = stream(key, first + chain)
-        row = starts[chain].copy()
-        for sweep in range(burn_in + out.shape[1]):
-            state = _sweep(row, free, cool, n_trees, tables, space, state, -1, nothing)
-            if sweep >= burn_in:
-                out[chain, sweep - burn_in] = row
-
-
-@compiled
+@inner
 def _workspace(n_columns: Any, n_words: Any) -> Any:
     return _Workspace(
         np.empty((n_columns, n_words), np.uint64),
@@ -89,9 +75,9 @@ def _workspace(n_columns: Any, n_words: Any) -> Any:
     )
 
 
-@compiled
+@inner
 def _sweep(
-    row: Any, free: Any, cool: Any, n_trees: Any, tables: Any, space: Any, state: Any, column: Any, mean: Any
+    row: Any, free: Any, cool: Any, n_trees: Any, tables: Any, space: Any, state: Any, column: Any, total: Any
 ) -> Any:
     """One sweep of one chain at the inverse temperature ``cool``; returns the random state after it."""
     meet_after(row, n_trees, tables, space.before, space.after)
@@ -105,16 +91,16 @@ def _sweep(
                 _add_spans(count, space, tables.steps)
             else:
                 _add_toggles(count, space, tables.steps, tables.toggles)
-            total = to_weights(space.energies, tables.lanes[d], tables.rows[d], ordered, cool, space.sums)
-            row[d] = pick(space.sums, tables.rows[d], np.float32(uniform(state)) * total)
+            weight = to_weights(space.energies, tables.lanes[d], tables.rows[d], ordered, cool, space.sums)
+            row[d] = pick(space.sums, tables.rows[d], np.float32(uniform(state)) * weight)
             state = following(state)
             if d == column:
-                _add_probabilities(space.energies, tables.rows[d], total, mean)
+                _add_probabilities(space.energies, tables.rows[d], weight, total)
         meet_before(d, row[d], n_trees, tables, space.before)
     return state
 
 
-@compiled
+@inner
 def _add_spans(count: Any, space: Any, steps: Any) -> None:
     """Add each leaf's value where its span begins, and take it off where it ends."""
     left, at, energies = space.left, space.at, space.energies
@@ -131,7 +117,7 @@ def _add_spans(count: Any, space: Any, steps: Any) -> None:
         count = remaining
 
 
-@compiled
+@inner
 def _add_toggles(count: Any, space: Any, steps: Any, toggles: Any) -> None:
     """Add each leaf's value at all its toggles."""
     for i in range(count):
@@ -147,7 +133,7 @@ def _add_toggles(count: Any, space: Any, steps: Any, toggles: Any) -> None:
                     members &= members - np.uint64(1)
 
 
-@compiled
-def _add_probabilities(weights: Any, rows: Any, total: Any, mean: Any) -> None:
-    for value in range(mean.shape[0]):
-        mean[value] += weights[(value % rows) * LANES + value // rows] / total
+@inner
+def _add_probabilities(weights: Any, rows: Any, sum_of_weights: Any, total: Any) -> None:
+    for value in range(total.shape[0]):
+        total[value] += weights[(value % rows) * LANES + value // rows] / sum_of_weights

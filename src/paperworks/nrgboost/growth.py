@@ -173,7 +173,7 @@ class _Growth:
         nodes.low[0], nodes.high[0], nodes.sets[0] = 0, domain.cards, full_sets(domain)
         nodes.slot[0], nodes.key[0] = self._free.pop(), stream(self._key, 0)
         before = time.perf_counter()
-        count_root(nodes, self._tables)
+        count_root(0, nodes, self._tables)
         self._seconds["histograms"] += time.perf_counter() - before
         self._search(np.array([0]))
         self._enter(0, 0)

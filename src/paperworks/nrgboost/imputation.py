@@ -16,6 +16,8 @@ from .table_model import TableModel
 from .threads import blocks
 
 METHODS = ("gibbs", "mean", "mode")
+EXACT_UP_TO = 64
+"""Combinations of the other missing cells of a row that are summed over; beyond, sweeps are as good and much faster."""
 
 
 def impute_frame(
@@ -43,7 +45,8 @@ def impute_frame(
         if len(members) and drawn is not None:
             cells = _filled(cells, members, drawn.iloc[:, place][rows.absent[incomplete, place]])
         elif len(members):
-            guess = _guess(model.conditional(rows[members], place), column, cells, method)
+            found = model.conditional(rows[members], place, most_combinations=EXACT_UP_TO)
+            guess = _guess(found, column, cells, method)
             cells = _filled(cells, members, guess)
             say("imputing", place + 1, len(model.encoder.columns))
         filled[place] = cells

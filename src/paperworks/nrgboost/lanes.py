@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bits import power_of_two
-from .compiled import compiled
+from .compiled import compiled, inner
 
 __all__ = ["LANES", "SINKS", "SIZE", "lane_rows", "pick", "places", "to_weights"]
 
@@ -90,7 +90,7 @@ def pick(sums: Any, rows: Any, goal: Any) -> Any:
     return lane * rows + row
 
 
-@compiled
+@inner
 def _run_down_lanes(energies: Any, size: Any, spare: Any) -> None:
     """Running sums in each lane; ``spare`` receives what the lanes before add."""
     for i in range(LANES, size):
@@ -103,7 +103,7 @@ def _run_down_lanes(energies: Any, size: Any, spare: Any) -> None:
         spare[i] = spare[i - LANES]
 
 
-@compiled
+@inner
 def _largest(values: Any, size: Any, spare: Any) -> Any:
     """By halving, since a loop that carries one maximum is not made into vectors."""
     half = size >> 1
@@ -121,7 +121,7 @@ def _largest(values: Any, size: Any, spare: Any) -> Any:
     return top
 
 
-@compiled
+@inner
 def _exponential(x: Any) -> Any:
     """exp of a float32 that is at most 0, without a branch; 0 below -87, where a weight cannot be drawn."""
     bounded = _LOWEST if x < _LOWEST else x

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from .conditionals import conditional_energies, round_energies
+from .conditionals import add_energies
 from .domain import Domain
-from .gibbs import advance
+from .gibbs import run_chains
 from .initial import Initial
 from .leaf_masks import LeafMasks
 from .streams import stream_key
@@ -62,11 +62,12 @@ class EnergyModel:
     ) -> NDArray[np.float64]:
         """Log mass of each bin of ``column`` given the row's other cells, up to a constant a row, [N, card]."""
         rows, n_trees = self.domain.rows(rows), self._rounds(n_rounds)
-        out = np.empty((len(rows), self.domain.cards[column]))
+        start, stop = self.domain.offsets[column : column + 2]
+        out = np.tile(self.initial.log_masses[start:stop], (len(rows), 1))
         tables = self.masks.tables
 
         def fill(block: slice) -> None:
-            conditional_energies(rows[block], column, n_trees, tables, out[block])
+            add_energies(rows[block], column, 0, n_trees, tables, out[block])
 
         with Workers(n_threads) as workers:
             workers.map(fill, blocks(len(rows), _ROWS_AT_ONCE))
@@ -83,7 +84,7 @@ class EnergyModel:
         self, rows: NDArray[np.uint8], column: int, round_index: int, logits: NDArray[np.float64]
     ) -> None:
         """Add to ``logits`` [N, card] what tree ``round_index`` contributes to `conditional_logits`."""
-        round_energies(self.domain.rows(rows), column, round_index, self.masks.tables, logits)
+        add_energies(self.domain.rows(rows), column, round_index, round_index + 1, self.masks.tables, logits)
 
     def marginal_conditional_logits(
         self,
@@ -136,15 +137,16 @@ class EnergyModel:
         cells = self._free_cells(free, len(state))
         column = -1 if average_column is None else average_column
         mean = np.zeros((len(state), 0 if average_column is None else self.domain.cards[average_column]))
-        arguments = (n_steps, float(temperature), self._rounds(n_rounds), self.masks.tables, stream_key(seed))
+        arguments = (n_steps, np.float32(1 / temperature), self._rounds(n_rounds), self.masks.tables, stream_key(seed))
+        no_states = np.empty((len(state), 0, 0), np.uint8)
 
         def run(block: slice) -> None:
             some = cells[block] if len(cells) > 1 else cells
-            advance(state[block], some, *arguments, block.start, column, mean[block])
+            run_chains(state[block], some, *arguments, block.start, no_states[block], column, mean[block])
 
         with Workers(n_threads) as workers:
             workers.map(run, blocks(len(state), _CHAINS_AT_ONCE))
-        return state if average_column is None else (state, mean)
+        return state if average_column is None else (state, mean / n_steps)
 
     def sample_initial(self, n: int, seed: int) -> NDArray[np.uint8]:
         """``n`` exact draws from the product distribution f_0, [n, D]."""

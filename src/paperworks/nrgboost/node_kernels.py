@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .compiled import compiled
+from .compiled import compiled, copy_into, inner
 from .split_search import in_set, search_column
 from .streams import following, stream, uniform
 
@@ -58,10 +58,10 @@ class Tables(NamedTuple):
 
 
 @compiled
-def count_root(nodes: Any, tables: Any) -> None:
-    """Node 0's histograms and sums."""
-    _count(nodes, tables, 0)
-    _sum_up(nodes, tables, 0)
+def count_root(root: Any, nodes: Any, tables: Any) -> None:
+    """The histograms and sums of the node ``root``, whose rows and box are there."""
+    _count(nodes, tables, root)
+    _sum_up(nodes, tables, root)
 
 
 @compiled
@@ -102,9 +102,10 @@ def search(batch: Any, nodes: Any, tables: Any, rules: Any, n_features: Any) -> 
         for column in columns:
             start, stop = tables.offsets[column], tables.offsets[column + 1]
             ordered = tables.set_index[column] < 0
-            members[:] = np.uint64(0)
-            if not ordered:
-                members[:] = nodes.sets[node, tables.set_index[column]]
+            if ordered:
+                members[:] = np.uint64(0)
+            else:
+                copy_into(members, nodes.sets[node, tables.set_index[column]])
             histograms = tables.histograms[nodes.slot[node]]
             gain, threshold = search_column(
                 histograms[0, start:stop],
@@ -117,44 +118,46 @@ def search(batch: Any, nodes: Any, tables: Any, rules: Any, n_features: Any) -> 
             )
             if gain > nodes.gain[node]:
                 nodes.gain[node], nodes.column[node], nodes.threshold[node] = gain, column, threshold
-                nodes.right_set[node] = members
+                copy_into(nodes.right_set[node], members)
 
 
-@compiled
+@inner
 def _some_columns(n_columns: Any, n_features: Any, key: Any) -> Any:
-    """``n_features`` of the columns, in ascending order, without replacement."""
-    columns = np.arange(n_columns)
-    if n_features == n_columns:
-        return columns
+    """``n_features`` of the columns, in ascending order, each choice as likely (Knuth's algorithm S)."""
+    columns = np.empty(n_features, np.int64)
     state = stream(key, 0)
-    for place in range(n_features):
-        other = place + int(uniform(state) * (n_columns - place))
+    count = 0
+    for column in range(n_columns):
+        if uniform(state) * (n_columns - column) < n_features - count:
+            columns[count] = column
+            count += 1
         state = following(state)
-        columns[place], columns[other] = columns[other], columns[place]
-    return np.sort(columns[:n_features])
+    return columns
 
 
-@compiled
+@inner
 def _n_rows(nodes: Any, node: Any) -> Any:
     return nodes.data_end[node] - nodes.data_begin[node] + nodes.pool_end[node] - nodes.pool_begin[node]
 
 
-@compiled
+@inner
 def _divide_box(nodes: Any, tables: Any, node: Any) -> None:
     left, right, column = nodes.left[node], nodes.right[node], nodes.column[node]
     for child in (left, right):
-        nodes.low[child], nodes.high[child] = nodes.low[node], nodes.high[node]
-        nodes.sets[child] = nodes.sets[node]
+        copy_into(nodes.low[child], nodes.low[node])
+        copy_into(nodes.high[child], nodes.high[node])
+        for index in range(nodes.sets.shape[1]):
+            copy_into(nodes.sets[child, index], nodes.sets[node, index])
     if nodes.threshold[node] >= 0:
         nodes.high[left, column] = nodes.low[right, column] = nodes.threshold[node]
         return
     index = tables.set_index[column]
-    nodes.sets[right, index] = nodes.right_set[node]
+    copy_into(nodes.sets[right, index], nodes.right_set[node])
     for word in range(nodes.right_set.shape[1]):
         nodes.sets[left, index, word] &= ~nodes.right_set[node, word]
 
 
-@compiled
+@inner
 def _divide_rows(nodes: Any, tables: Any, node: Any) -> None:
     left, right = nodes.left[node], nodes.right[node]
     begin, end = nodes.data_begin[node], nodes.data_end[node]
@@ -167,7 +170,7 @@ def _divide_rows(nodes: Any, tables: Any, node: Any) -> None:
     nodes.pool_begin[right], nodes.pool_end[right] = middle, end
 
 
-@compiled
+@inner
 def _divide(rows: Any, order: Any, nodes: Any, node: Any) -> Any:
     """Put the rows that go left first, both sides in the order they had; returns how many those are."""
     column, threshold = nodes.column[node], nodes.threshold[node]
@@ -183,11 +186,11 @@ def _divide(rows: Any, order: Any, nodes: Any, node: Any) -> Any:
         aside[n_right] = row
         n_right += goes_right
         n_left += not goes_right
-    order[n_left:] = aside[:n_right]
+    copy_into(order[n_left:], aside)
     return n_left
 
 
-@compiled
+@inner
 def _count(nodes: Any, tables: Any, node: Any) -> None:
     histograms = tables.histograms[nodes.slot[node]]
     histograms[:] = 0.0
@@ -206,7 +209,7 @@ def _count(nodes: Any, tables: Any, node: Any) -> None:
         _exact_masses(nodes, tables, node, masses)
 
 
-@compiled
+@inner
 def _exact_masses(nodes: Any, tables: Any, node: Any, masses: Any) -> None:
     """Round 0: the node's probability under f_0, spread over each column by the marginal within the box."""
     offsets = tables.offsets
@@ -218,12 +221,14 @@ def _exact_masses(nodes: Any, tables: Any, node: Any, masses: Any) -> None:
             if _in_box(nodes, tables, node, column, value):
                 masses[start + value] = tables.masses[start + value]
                 inside += tables.masses[start + value]
-        masses[start:stop] /= inside
+        for place in range(start, stop):
+            masses[place] /= inside
         total *= inside
-    masses *= total
+    for place in range(masses.shape[0]):
+        masses[place] *= total
 
 
-@compiled
+@inner
 def _in_box(nodes: Any, tables: Any, node: Any, column: Any, value: Any) -> Any:
     index = tables.set_index[column]
     if index >= 0:
@@ -231,7 +236,7 @@ def _in_box(nodes: Any, tables: Any, node: Any, column: Any, value: Any) -> Any:
     return nodes.low[node, column] <= value < nodes.high[node, column]
 
 
-@compiled
+@inner
 def _subtract(nodes: Any, tables: Any, node: Any, part: Any) -> None:
     """Turn the parent's histograms, in the node's slot, into the node's own; exact masses would lose their digits."""
     counts, masses = tables.histograms[nodes.slot[node], 0], tables.histograms[nodes.slot[node], 1]
@@ -245,7 +250,7 @@ def _subtract(nodes: Any, tables: Any, node: Any, part: Any) -> None:
         masses[i] -= part[1, i]
 
 
-@compiled
+@inner
 def _sum_up(nodes: Any, tables: Any, node: Any) -> None:
     """The node's data weight and model mass, from its histograms of column 0."""
     p = mass = 0.0

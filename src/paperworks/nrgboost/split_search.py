@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .compiled import compiled
+from .compiled import compiled, inner
 
 __all__ = ["SET_WORDS", "Rules", "in_set", "search_column"]
 
@@ -31,25 +31,25 @@ class Rules(NamedTuple):
     likelihood: bool
 
 
-@compiled
+@inner
 def in_set(members: Any, value: Any) -> Any:
     """Whether ``value`` (0..255) is in the set of `SET_WORDS` words."""
     return (members[value >> 6] >> np.uint64(value & 63)) & np.uint64(1) != 0
 
 
-@compiled
+@inner
 def _score(p: Any, q: Any, likelihood: Any) -> Any:
     if likelihood:
         return p * np.log(p / q) if p > 0 else 0.0
     return p * p / q
 
 
-@compiled
+@inner
 def _admissible(p: Any, q: Any, rules: Any) -> Any:
     return p <= rules.max_ratio * q and p >= rules.min_samples
 
 
-@compiled
+@inner
 def _gain(p_left: Any, mass_left: Any, p: Any, mass: Any, rules: Any) -> Any:
     """G of splitting off (p_left, mass_left) from (p, mass); -1 where a child is not admissible.
 
@@ -81,7 +81,7 @@ def search_column(counts: Any, masses: Any, low: Any, high: Any, members: Any, o
     return _search_prefixes(counts, masses, members, rules)
 
 
-@compiled
+@inner
 def _search_thresholds(counts: Any, masses: Any, low: Any, high: Any, rules: Any) -> Any:
     p = mass = 0.0
     for value in range(low, high):
@@ -100,7 +100,7 @@ def _search_thresholds(counts: Any, masses: Any, low: Any, high: Any, rules: Any
     return best, threshold
 
 
-@compiled
+@inner
 def _search_single(counts: Any, masses: Any, members: Any, rules: Any) -> Any:
     p, mass = _totals(counts, masses, members)
     best, chosen = -1.0, -1
@@ -115,7 +115,7 @@ def _search_single(counts: Any, masses: Any, members: Any, rules: Any) -> Any:
     return best, -1
 
 
-@compiled
+@inner
 def _search_prefixes(counts: Any, masses: Any, members: Any, rules: Any) -> Any:
     """Categories by P / Q; a prefix, the lowest ratios, goes right. Optimal, since G is convex in (P, Q)."""
     p, mass = _totals(counts, masses, members)
@@ -136,7 +136,7 @@ def _search_prefixes(counts: Any, masses: Any, members: Any, rules: Any) -> Any:
     return best, -1
 
 
-@compiled
+@inner
 def _totals(counts: Any, masses: Any, members: Any) -> Any:
     p = mass = 0.0
     for value in range(counts.shape[0]):
@@ -146,7 +146,7 @@ def _totals(counts: Any, masses: Any, members: Any) -> Any:
     return p, mass
 
 
-@compiled
+@inner
 def _by_ratio(counts: Any, masses: Any, members: Any) -> Any:
     """The set's categories by P / Q, lower code first where equal; those without model mass last."""
     order = np.empty(counts.shape[0], np.int64)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled
+from .compiled import inner
 from .lanes import SINKS, SIZE, places
 
 __all__ = ["begin", "end", "is_turned", "span_steps", "toggle_row", "toggle_rows", "toggle_steps"]
@@ -50,25 +50,25 @@ def toggle_rows(members: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return np.asarray(np.packbits(in_lanes, axis=1, bitorder="little").view(np.uint64))
 
 
-@compiled
+@inner
 def begin(step: Any) -> Any:
     """The place from which on the value is added."""
     return (step >> _HALF) & _QUARTER_BITS
 
 
-@compiled
+@inner
 def end(step: Any) -> Any:
     """The place from which on it is taken off."""
     return step >> _THREE_QUARTERS
 
 
-@compiled
+@inner
 def toggle_row(step: Any) -> Any:
     """The row of its toggles."""
     return (step >> _HALF) & _ROW_BITS
 
 
-@compiled
+@inner
 def is_turned(step: Any) -> Any:
     """Whether the toggles are those places where the leaf does not reach."""
     return step >> _LAST != 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .compiled import compiled
+from .compiled import compiled, inner
 
 __all__ = ["following", "stream", "stream_key", "uniform"]
 
@@ -27,7 +27,7 @@ def stream(key: Any, index: Any) -> Any:
     return _mix(_mix(key) ^ _mix(np.uint64(index) * _GOLDEN + np.uint64(1)))
 
 
-@compiled
+@inner
 def following(state: Any) -> Any:
     """The state after ``state``."""
     return state + _GOLDEN
@@ -39,7 +39,7 @@ def uniform(state: Any) -> Any:
     return np.float64(_mix(state) >> np.uint64(11)) * 2.0**-53
 
 
-@compiled
+@inner
 def _mix(z: Any) -> Any:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .compiled import compiled
+from .compiled import inner
 
 __all__ = ["admits", "collect", "leaves_left", "meet_after", "meet_before", "step_word"]
 
 
-@compiled
+@inner
 def leaves_left(row: Any, column: Any, tree: Any, word: Any, tables: Any) -> Any:
     """The leaves of one word of a tree that the row's cells admit when ``column`` is free."""
     left = ~np.uint64(0)
@@ -25,13 +25,13 @@ def leaves_left(row: Any, column: Any, tree: Any, word: Any, tables: Any) -> Any
     return left
 
 
-@compiled
+@inner
 def admits(column: Any, value: Any, tree: Any, word: Any, leaf: Any, tables: Any) -> Any:
     """Whether the leaf of that word admits the value."""
     return (_mask(column, value, tree, word, tables) >> np.uint64(leaf)) & np.uint64(1) != 0
 
 
-@compiled
+@inner
 def step_word(column: Any, tree: Any, word: Any, tables: Any) -> Any:
     """Where the steps of one word of a tree stand, in words; -1 where the tree does not split on the column."""
     if tables.dense:
@@ -40,7 +40,7 @@ def step_word(column: Any, tree: Any, word: Any, tables: Any) -> Any:
     return tables.step_words[column, pair] + word if pair >= 0 else -1
 
 
-@compiled
+@inner
 def meet_after(row: Any, n_trees: Any, tables: Any, running: Any, after: Any) -> None:
     """``after[d]``: the meet of the masks of the cells after column d, in the order of the words of d's masks."""
     running[:] = ~np.uint64(0)
@@ -60,7 +60,7 @@ def meet_after(row: Any, n_trees: Any, tables: Any, running: Any, after: Any) ->
                 running[place + word] &= tables.distinct[start + word]
 
 
-@compiled
+@inner
 def meet_before(column: Any, value: Any, n_trees: Any, tables: Any, before: Any) -> None:
     """Take the masks of a cell into ``before``."""
     if tables.dense:
@@ -76,7 +76,7 @@ def meet_before(column: Any, value: Any, n_trees: Any, tables: Any, before: Any)
             before[place + word] &= tables.distinct[start + word]
 
 
-@compiled
+@inner
 def collect(column: Any, n_trees: Any, tables: Any, before: Any, after: Any, left: Any, at: Any) -> Any:
     """The words with leaves left, and where their steps stand; returns how many there are."""
     count = 0
@@ -97,7 +97,7 @@ def collect(column: Any, n_trees: Any, tables: Any, before: Any, after: Any, lef
     return count
 
 
-@compiled
+@inner
 def _mask(column: Any, value: Any, tree: Any, word: Any, tables: Any) -> Any:
     if tables.dense:
         return tables.masks[tables.offsets[column] + value, tree * tables.words + word]
@@ -105,13 +105,13 @@ def _mask(column: Any, value: Any, tree: Any, word: Any, tables: Any) -> Any:
     return tables.distinct[_start(column, value, pair, tables) + word] if pair >= 0 else ~np.uint64(0)
 
 
-@compiled
+@inner
 def _pair(column: Any, tree: Any, tables: Any) -> Any:
     """Which of the column's pairs is with the tree; -1 where none is."""
     pair = tables.pairs[column, tree]
     return pair if tables.pairs[column, tree + 1] > pair else -1
 
 
-@compiled
+@inner
 def _start(column: Any, value: Any, pair: Any, tables: Any) -> Any:
     return tables.starts[column, pair] + np.int64(tables.ranks[tables.offsets[column] + value, pair]) * tables.words

@@ -67,17 +67,24 @@ class TableModel:
             out[members] = self._log_mass_of_known(rows[members], int(column), n_rounds)
         return out
 
-    def conditional(self, rows: EncodedRows, column: int, n_rounds: int | None = None) -> ColumnDistribution:
-        """The distribution of ``column`` given each row's other cells, missing and unknown ones averaged over."""
-        return ColumnDistribution(self.encoder.columns[column], self._logits(rows, column, n_rounds))
+    def conditional(
+        self, rows: EncodedRows, column: int, n_rounds: int | None = None, *, most_combinations: int | None = None
+    ) -> ColumnDistribution:
+        """The distribution of ``column`` given each row's other cells, missing and unknown ones averaged over.
+
+        That is exact up to ``most_combinations`` of their bins (`MAX_ENUMERATED`, which is the most there can be).
+        """
+        most = MAX_ENUMERATED if most_combinations is None else min(most_combinations, MAX_ENUMERATED)
+        logits = self._settled(self.complete, rows.bins, column, self._unsettled(rows, column), n_rounds, most)
+        return ColumnDistribution(self.encoder.columns[column], logits)
 
     def staged_conditional(self, rows: EncodedRows, column: int) -> Iterator[ColumnDistribution]:
         """`conditional` after 1, 2, ... rounds; in one pass where no cell is missing."""
         if self._unsettled(rows, column).any():
-            stages = (self._logits(rows, column, n_rounds) for n_rounds in range(1, self.energies.n_rounds + 1))
-        else:
-            stages = (stage for stage in self.complete.staged_conditional_logits(rows.bins, column))
-        for logits in stages:
+            for n_rounds in range(1, self.energies.n_rounds + 1):
+                yield self.conditional(rows, column, n_rounds)
+            return
+        for logits in self.complete.staged_conditional_logits(rows.bins, column):
             yield ColumnDistribution(self.encoder.columns[column], logits)
 
     def recorded_logits(self, rows: EncodedRows, column: int) -> Floats:
@@ -87,7 +94,7 @@ class TableModel:
         """
         unsettled = rows.unknown.copy()
         unsettled[:, column] = False
-        return self._settled(self.energies, rows.bins, column, unsettled, None)
+        return self._settled(self.energies, rows.bins, column, unsettled, None, MAX_ENUMERATED)
 
     def _unsettled(self, rows: EncodedRows, column: int) -> Mask:
         """The cells beside ``column`` that a conditional has to average over, [N, D]."""
@@ -95,15 +102,12 @@ class TableModel:
         unsettled[:, column] = False
         return unsettled
 
-    def _logits(self, rows: EncodedRows, column: int, n_rounds: int | None) -> Floats:
-        return self._settled(self.complete, rows.bins, column, self._unsettled(rows, column), n_rounds)
-
     def _settled(
-        self, energies: EnergyModel, bins: Bytes, column: int, unsettled: Mask, n_rounds: int | None
+        self, energies: EnergyModel, bins: Bytes, column: int, unsettled: Mask, n_rounds: int | None, most: int
     ) -> Floats:
         """The logits of ``column`` under ``energies``, the ``unsettled`` cells averaged over, [N, cardinality]."""
         log_combinations = unsettled @ np.log(np.array(self.encoder.domain.cards, dtype=np.float64))
-        is_exact = log_combinations <= np.log(MAX_ENUMERATED) + 1e-9
+        is_exact = log_combinations <= np.log(most) + 1e-9
         out = np.empty((len(bins), self.encoder.domain.cards[column]))
         if is_exact.any():
             out[is_exact] = energies.marginal_conditional_logits(

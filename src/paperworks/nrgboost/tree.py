@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import compiled
+from .compiled import compiled, copy_into, inner
 from .domain import Domain
 from .split_search import SET_WORDS, in_set
 
@@ -109,7 +109,7 @@ def trees_from_arrays(arrays: Mapping[str, NDArray[Any]]) -> list[Tree]:
     ]
 
 
-@compiled
+@inner
 def _leaf(tree: Any, row: Any) -> Any:
     node = 0
     if tree.column.shape[0] == 0:
@@ -142,7 +142,9 @@ def _fill_boxes(tree: Any, set_index: Any, cards: Any, full: Any, out: Any) -> N
     low = np.zeros((n_nodes + 1, cards.shape[0]), np.int16)
     high = np.empty((n_nodes + 1, cards.shape[0]), np.int16)
     sets = np.empty((n_nodes + 1, full.shape[0], full.shape[1]), np.uint64)
-    high[0], sets[0] = cards, full
+    copy_into(high[0], cards)
+    for index in range(full.shape[0]):
+        copy_into(sets[0, index], full[index])
     for node in range(n_nodes):
         column, threshold = tree.column[node], tree.threshold[node]
         for side in range(2):
@@ -151,7 +153,10 @@ def _fill_boxes(tree: Any, set_index: Any, cards: Any, full: Any, out: Any) -> N
                 a, b, c = low[child], high[child], sets[child]
             else:
                 a, b, c = out.low[~child], out.high[~child], out.sets[~child]
-            a[:], b[:], c[:] = low[node], high[node], sets[node]
+            copy_into(a, low[node])
+            copy_into(b, high[node])
+            for index in range(full.shape[0]):
+                copy_into(c[index], sets[node, index])
             if threshold >= 0:
                 (a if side else b)[column] = threshold
                 continue
