@@ -75,5 +75,6 @@ def is_turned(step: Any) -> Any:
 
 
 def _float_bits(values: NDArray[np.float64]) -> NDArray[np.uint64]:
-    bits: NDArray[np.uint32] = values.astype(np.float32).view(np.uint32)
+    with np.errstate(over="ignore"):  # a density forest's ratios on wide tables, which it sums in double precision
+        bits: NDArray[np.uint32] = values.astype(np.float32).view(np.uint32)
     return np.asarray(bits, np.uint64)
