@@ -24,11 +24,13 @@ __all__ = [
     "FORESTS",
     "NRGBOOST",
     "ModelSizes",
+    "features_and_target",
     "fit_discriminative",
     "fit_forest_contender",
     "fit_nrgboost",
     "foretell",
     "judge",
+    "plain_learner",
     "timed",
 ]
 

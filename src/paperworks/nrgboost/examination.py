@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from paperworks.lab import timing
+
 from . import datasets, hidden_cells, pictures
 from .contenders import (
     DISCRIMINATIVE,
@@ -37,16 +39,23 @@ REAL = "real rows"
 
 
 def examine(
-    *, table: str, rows: int, seed: int, sizes: ModelSizes, looks: tuple[str, ...], threads: int
+    *, table: str, rows: int, samples: int, seed: int, sizes: ModelSizes, looks: tuple[str, ...], threads: int
 ) -> dict[str, Any]:
     """Fit every contender to the split of ``seed`` and measure what ``looks`` asks for.
 
     Returns ``scores``, by model what `judge` found and the seconds of fitting and of foretelling; ``training``, the
     number of trees and of leaves allowed, the share of the pool kept by round and on average, and the seconds of each
-    phase; and of ``looks`` "samples" (by generator, score of a learner and area under a discriminator's curve), "pictures"
-    and "holes".
+    phase; and of ``looks`` those asked for: "samples" (by generator, that draws ``samples`` rows or as many as there
+    are to learn from, a learner's score and the area under a discriminator's curve), "pictures" and "holes".
     """
     split = datasets.split(datasets.load(table, rows), seed)
+    with timing.threads(1):  # scikit-learn's boosting waits busily for its threads, far longer than they save here
+        return _examine(split, samples, seed, sizes, looks, threads)
+
+
+def _examine(
+    split: Split, samples: int, seed: int, sizes: ModelSizes, looks: tuple[str, ...], threads: int
+) -> dict[str, Any]:
     scores: dict[str, Any] = {}
 
     def score(name: str, fit: Callable[[], Any]) -> Any:
@@ -63,7 +72,7 @@ def examine(
     }
     found = {"scores": scores, "training": _training(joint)}
     if "samples" in looks:
-        found["samples"] = _sample_quality(split, joint, forests, seed)
+        found["samples"] = _sample_quality(split, joint, forests, min(samples, len(split.train)), seed)
     if "pictures" in looks:
         found["pictures"] = pictures.draw_and_check(split, joint, forests, seed)
     if "holes" in looks:
@@ -82,15 +91,12 @@ def _training(joint: NRGBoostDensity) -> dict[str, Any]:
 
 
 def _sample_quality(
-    split: Split, joint: NRGBoostDensity, forests: Mapping[str, Generative], seed: int
+    split: Split, joint: NRGBoostDensity, forests: Mapping[str, Generative], count: int, seed: int
 ) -> dict[str, dict[str, float]]:
-    """By generator: how a learner does on real rows that saw its samples alone, and how they are told from real rows.
-
-    Every generator gives as many rows as there are to learn from.
-    """
-    count = len(split.train)
+    """By generator: how a learner does on real rows that saw ``count`` samples alone, and how they are told from rows
+    that nobody has learnt from."""
     tables: dict[str, pd.DataFrame] = {
-        REAL: split.train,
+        REAL: split.train.sample(count, random_state=seed),
         NRGBOOST: joint.sample(count, random_state=seed),
         **{name: forest.sample(count, random_state=seed) for name, forest in forests.items()},
         **{

@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 
 from .binning import Floats
 
-__all__ = ["LEVELS", "Classes", "ClassForecast", "NormalForecast", "NumberForecast", "judge_classes", "judge_numbers"]
+__all__ = ["LEVELS", "ClassForecast", "Classes", "NormalForecast", "NumberForecast", "judge_classes", "judge_numbers"]
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """The probabilities of the central intervals whose coverage is measured."""
@@ -23,20 +23,30 @@ class Classes(Protocol):
     """The probabilities of classes, as `ColumnDistribution` has them: proba [N, K] of values [K]."""
 
     @property
-    def proba(self) -> Floats: ...
+    def proba(self) -> Floats:
+        """The probability of each class, [N, K]."""
+        ...
 
     @property
-    def values(self) -> np.ndarray[Any, Any]: ...
+    def values(self) -> np.ndarray[Any, Any]:
+        """The classes, [K]."""
+        ...
 
 
 class NumberForecast(Protocol):
     """The distribution of a number in each of N rows, as `ColumnDistribution` is one."""
 
-    def mean(self) -> np.ndarray[Any, Any]: ...
+    def mean(self) -> np.ndarray[Any, Any]:
+        """The expected value, [N]."""
+        ...
 
-    def crps(self, value: Any) -> Floats: ...
+    def crps(self, value: Any) -> Floats:
+        """The continuous ranked probability score of what came, [N]."""
+        ...
 
-    def interval(self, level: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]: ...
+    def interval(self, level: float) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """The central interval that holds a share ``level``: its two ends, each [N]."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

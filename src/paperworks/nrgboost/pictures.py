@@ -41,7 +41,10 @@ def draw_and_check(
     images = {name: _shown(rows, classes) for name, rows in {"real digits": split.test, **drawn}.items()}
     free = joint.sample(_SHOWN * len(classes), random_state=seed + 1)
     images[UNCONDITIONAL] = features_and_target(free)[0].astype(np.uint8)
-    return {"agreement": {**agreement, "real digits": float(reader.score(*features_and_target(split.test)))}, "images": images}
+    return {
+        "agreement": {**agreement, "real digits": float(reader.score(*features_and_target(split.test)))},
+        "images": images,
+    }
 
 
 def _each(classes: np.ndarray[Any, Any]) -> list[Any]:

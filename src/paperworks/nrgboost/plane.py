@@ -39,12 +39,12 @@ def learn(*, plane: str, seed: int, rows: int, pool: int, rounds: int, threads: 
     domain = Domain((SIDE, SIDE), (False, False))
     config = BoostingConfig(n_rounds=rounds, max_leaves=_LEAVES, n_model_samples=pool, initial_uniform_mixture=1.0)
     model = boost(cells, domain, config, weights=counts.astype(np.float64), seed=seed, n_threads=threads).model
-    stages = [_masses(model, cells, number) for number in range(model.n_rounds + 1)]
+    stages = [_masses(model, cells, min(number, model.n_rounds)) for number in range(rounds + 1)]
     return {
         "divergence": np.array([rel_entr(truth.ravel(), stage).sum() for stage in stages]),
         "from_rows": np.array([rel_entr(counts / rows, stage).sum() for stage in stages]),
         "truth": truth,
-        "masses": np.stack([stages[min(number, model.n_rounds)] for number in SHOWN_ROUNDS]).reshape(-1, SIDE, SIDE),
+        "masses": np.stack([stages[min(number, rounds)] for number in SHOWN_ROUNDS]).reshape(-1, SIDE, SIDE),
     }
 
 

@@ -54,6 +54,4 @@ def mean_kept(rounds: Sequence[Round]) -> float:
 
 def phase_seconds(rounds: Sequence[Round]) -> dict[str, float]:
     """The mean seconds of a round's phases."""
-    return {
-        phase: sum(each.seconds.get(phase, 0.0) for each in rounds) / max(1, len(rounds)) for phase in PHASES
-    }
+    return {phase: sum(each.seconds.get(phase, 0.0) for each in rounds) / max(1, len(rounds)) for phase in PHASES}
