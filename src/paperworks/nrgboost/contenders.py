@@ -36,7 +36,8 @@ __all__ = [
 
 NRGBOOST = "NRGBoost"
 DISCRIMINATIVE = "gradient boosting"
-FORESTS: dict[str, Literal["likelihood", "brier"]] = {
+Criterion: TypeAlias = Literal["likelihood", "brier"]
+FORESTS: dict[str, Criterion] = {
     "density forest, likelihood": "likelihood",
     "density forest, Brier": "brier",
 }
@@ -92,7 +93,9 @@ def fit_nrgboost(split: Split, sizes: ModelSizes, seed: int, threads: int) -> NR
     return _best(leaves, fit, split.validation)
 
 
-def fit_forest_contender(split: Split, sizes: ModelSizes, criterion: str, seed: int, threads: int) -> DensityForest:
+def fit_forest_contender(
+    split: Split, sizes: ModelSizes, criterion: Criterion, seed: int, threads: int
+) -> DensityForest:
     """A density forest of the whole table."""
 
     def fit(max_leaves: int) -> DensityForest:

@@ -152,6 +152,8 @@ def kept(shares: Mapping[str, Floats]) -> Figure:
     fig, ax = plots.figure(width=7.2, ratio=0.5)
     with plots.style():
         for table, values in shares.items():
+            if not len(values):  # stopped before the third round
+                continue
             plots.line(ax, np.arange(len(values)) + 3, 100 * values, label=table)
         ax.set_ylim(0, 100)
         ax.set_xlabel("round")

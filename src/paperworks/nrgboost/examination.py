@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from .datasets import Split
 from .density import NRGBoostDensity
 from .diagnostics import discriminator_auc
 from .generators import SIMPLE
-from .refreshing import mean_kept, phase_seconds
+from .refreshing import kept_shares, phase_seconds
 
 __all__ = ["REAL", "examine"]
 
@@ -44,9 +45,9 @@ def examine(
     """Fit every contender to the split of ``seed`` and measure what ``looks`` asks for.
 
     Returns ``scores``, by model what `judge` found and the seconds of fitting and of foretelling; ``training``, the
-    number of trees and of leaves allowed, the share of the pool kept by round and on average, and the seconds of each
-    phase; and of ``looks`` those asked for: "samples" (by generator, that draws ``samples`` rows or as many as there
-    are to learn from, a learner's score and the area under a discriminator's curve), "pictures" and "holes".
+    number of trees and of leaves allowed, the share of the pool that each round from the third kept, and the seconds
+    of each phase; and of ``looks`` those asked for: "samples" (by generator, that draws ``samples`` rows or as many as
+    there are to learn from, a learner's score and the area under a discriminator's curve), "pictures" and "holes".
     """
     split = datasets.split(datasets.load(table, rows), seed)
     with timing.threads(1):  # scikit-learn's boosting waits busily for its threads, far longer than they save here
@@ -64,10 +65,10 @@ def _examine(
         scores[name] = {**judge(forecast, split.test), "fit_s": seconds, "foretell_s": foretelling}
         return model
 
-    joint = score(NRGBOOST, lambda: fit_nrgboost(split, sizes, seed, threads))
-    score(DISCRIMINATIVE, lambda: fit_discriminative(split, sizes, seed))
+    joint = score(NRGBOOST, partial(fit_nrgboost, split, sizes, seed, threads))
+    score(DISCRIMINATIVE, partial(fit_discriminative, split, sizes, seed))
     forests = {
-        name: score(name, lambda criterion=criterion: fit_forest_contender(split, sizes, criterion, seed, threads))
+        name: score(name, partial(fit_forest_contender, split, sizes, criterion, seed, threads))
         for name, criterion in FORESTS.items()
     }
     found = {"scores": scores, "training": _training(joint)}
@@ -84,8 +85,7 @@ def _training(joint: NRGBoostDensity) -> dict[str, Any]:
     return {
         "rounds": joint.n_rounds_,
         "leaves": joint.max_leaf_nodes,
-        "kept": [each.kept_fraction for each in joint.rounds_ if np.isfinite(each.kept_fraction)],
-        "mean_kept": mean_kept(joint.rounds_),
+        "kept": kept_shares(joint.rounds_),
         "phases": phase_seconds(joint.rounds_),
     }
 

@@ -310,14 +310,16 @@ def _pictures(lab: Lab, found: Found) -> Measurement | Untested:
     )
 
 
-def _kept(lab: Lab, sizes: Sizes, found: Found) -> Measurement:
-    """C6, the mean over tables and rounds of the models of C1."""
+def _kept(lab: Lab, sizes: Sizes, found: Found) -> Measurement | Untested:
+    """C6, the mean over all rounds of the models of C1; the pool is first renewed by rejection in the third."""
     training = {table: [one["training"] for one in seeds] for table, seeds in found.items()}
-    shares = np.array([[one["mean_kept"] for one in seeds] for seeds in training.values()])
+    rounds = [np.concatenate([one["kept"] for one in seed]) for seed in zip(*training.values(), strict=True)]
+    if not all(map(len, rounds)):
+        return Untested(claim="C6", reason="no model of a seed has three rounds, and rejection begins with the third")
     figure = draw.kept({table: np.array(seeds[0]["kept"]) for table, seeds in training.items()})
     return Measurement(
         claim="C6",
-        **stats.mean(shares.mean(axis=0)).as_fields(),
+        **stats.mean([shares.mean() for shares in rounds]).as_fields(),
         scale="smaller",
         setting=f"{_where(found)}; a pool of {sizes.models.pool:,}, rounds up to the best",
         rows=tuple(reports.training_row(table, seeds) for table, seeds in training.items()),

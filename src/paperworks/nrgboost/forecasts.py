@@ -72,7 +72,7 @@ class NormalForecast:
         """The continuous ranked probability score in closed form (Gneiting and Raftery 2007, section 4.2), [N]."""
         z = (np.asarray(value, dtype=np.float64) - self.centre) / self.deviation
         density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-        return self.deviation * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / np.sqrt(np.pi))
+        return np.asarray(self.deviation * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / np.sqrt(np.pi)))
 
     def interval(self, level: float) -> tuple[Floats, Floats]:
         """The central interval that holds a share ``level``, each end [N]."""

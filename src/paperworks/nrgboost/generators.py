@@ -26,7 +26,7 @@ def sample_copula(table: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.D
     Categories take part in the order of their codes; ties are broken at random.
     """
     scores = np.stack([_normal_scores(cells, rng) for _, cells in table.items()], axis=1)
-    correlation = np.corrcoef(scores, rowvar=False)
+    correlation = np.atleast_2d(np.corrcoef(scores, rowvar=False))
     drawn = rng.multivariate_normal(np.zeros(len(correlation)), correlation, size=n, method="eigh")
     ranks = np.minimum((ndtr(drawn) * len(table)).astype(np.int64), len(table) - 1)
     return pd.DataFrame(

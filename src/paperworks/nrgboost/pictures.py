@@ -48,7 +48,7 @@ def draw_and_check(
 
 
 def _each(classes: np.ndarray[Any, Any]) -> list[Any]:
-    return np.tile(classes, _PER_CLASS).tolist()
+    return list(np.tile(classes, _PER_CLASS))
 
 
 def _of_each_class(rows: pd.DataFrame, classes: np.ndarray[Any, Any]) -> pd.DataFrame:

@@ -66,7 +66,7 @@ def _moons() -> Floats:
     """Two half circles that reach into each other, [N, 2]."""
     angle = np.linspace(0, np.pi, _CURVE_POINTS)
     upper = np.column_stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25])
-    return 0.8 * np.concatenate([upper, -upper])
+    return np.asarray(0.8 * np.concatenate([upper, -upper]))
 
 
 def _spiral() -> Floats:

@@ -13,7 +13,7 @@ from . import datasets
 from .boosting import Round
 from .density import NRGBoostDensity
 
-__all__ = ["PHASES", "mean_kept", "phase_seconds", "train_with"]
+__all__ = ["PHASES", "kept_shares", "phase_seconds", "train_with"]
 
 PHASES = ("histograms", "split", "rejection", "gibbs")
 """What a round's time goes into."""
@@ -43,13 +43,13 @@ def train_with(
     wall, cpu = time.perf_counter(), time.process_time()
     model.fit(train)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return {"wall_s": wall, "cpu_s": cpu, "kept": mean_kept(model.rounds_), "phases": phase_seconds(model.rounds_)}
+    kept = kept_shares(model.rounds_)
+    return {"wall_s": wall, "cpu_s": cpu, "kept": float(np.mean(kept or [0.0])), "phases": phase_seconds(model.rounds_)}
 
 
-def mean_kept(rounds: Sequence[Round]) -> float:
-    """The mean share of the pool that rejection kept; 0 where every round drew its whole pool anew."""
-    kept = [each.kept_fraction for each in rounds if np.isfinite(each.kept_fraction)]
-    return float(np.mean(kept)) if kept else 0.0
+def kept_shares(rounds: Sequence[Round]) -> list[float]:
+    """The share of the pool that rejection kept in each round that it took part in."""
+    return [each.kept_fraction for each in rounds if np.isfinite(each.kept_fraction)]
 
 
 def phase_seconds(rounds: Sequence[Round]) -> dict[str, float]:

@@ -108,9 +108,10 @@ def sample_rows(found: Found) -> tuple[Row, ...]:
 
 def training_row(table: str, training: Sequence[Mapping[str, Any]]) -> Row:
     """Of NRGBoost's training on one table: its rounds, the share of the pool kept, and milliseconds of each phase."""
+    kept = np.concatenate([one["kept"] for one in training])
     return {
         "table": table,
-        **interval_cells("pool kept", stats.mean([one["mean_kept"] for one in training])),
+        "pool kept": float(np.mean(kept)) if len(kept) else None,
         "trees": float(np.mean([one["rounds"] for one in training])),
         **_phase_cells(training),
     }
