@@ -87,4 +87,4 @@ def _every_cell() -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def _masses(model: EnergyModel, cells: np.ndarray[Any, np.dtype[np.uint8]], n_rounds: int) -> Floats:
-    return np.exp(log_softmax(model.energy(cells, n_rounds)))
+    return np.asarray(np.exp(log_softmax(model.energy(cells, n_rounds))))
