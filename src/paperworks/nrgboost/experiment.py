@@ -74,7 +74,7 @@ PRESETS = {
     ),
     "quick": Sizes(
         seeds=3,
-        sampled=("diabetes", "breast_cancer", "friedman1"),
+        sampled=("diabetes", "friedman1"),
         filled=("wine", "diabetes"),
         rows=15_000,
         samples=1000,
@@ -84,7 +84,7 @@ PRESETS = {
             leaves_if_small=(8, 32),
             pool=8_000,
             forest_trees=50,
-            forest_leaves=(32, 256),
+            forest_leaves=(32, 128),
             discriminative_leaves=(8, 31),
         ),
         plane_rows=20_000,
