@@ -15,7 +15,7 @@ from .density import NRGBoostDensity
 
 __all__ = ["UNCONDITIONAL", "draw_and_check"]
 
-UNCONDITIONAL = "any class"
+UNCONDITIONAL = "NRGBoost, no class given"
 """The name of pictures for which no class was given."""
 
 _PER_CLASS = 20
@@ -29,7 +29,7 @@ def draw_and_check(
     """Under ``agreement``, by model, the share of pictures that a support vector machine assigns to the class given.
 
     ``images`` has pictures to show, by model, [4, K, 64], a column for each of the K classes; the real digits among
-    them, and under `UNCONDITIONAL` [4 K, 64] that NRGBoost drew without a class.
+    them, and under `UNCONDITIONAL` as many that NRGBoost drew without a class.
     """
     features, target = features_and_target(split.train)
     classes = np.unique(target)
@@ -40,7 +40,7 @@ def draw_and_check(
     agreement = {name: float(reader.score(*features_and_target(rows))) for name, rows in drawn.items()}
     images = {name: _shown(rows, classes) for name, rows in {"real digits": split.test, **drawn}.items()}
     free = joint.sample(_SHOWN * len(classes), random_state=seed + 1)
-    images[UNCONDITIONAL] = features_and_target(free)[0].astype(np.uint8)
+    images[UNCONDITIONAL] = features_and_target(free)[0].astype(np.uint8).reshape(_SHOWN, len(classes), -1)
     return {
         "agreement": {**agreement, "real digits": float(reader.score(*features_and_target(split.test)))},
         "images": images,
