@@ -10,9 +10,10 @@ from sklearn.metrics import r2_score
 
 from paperworks.core import Measurement, Untested, paper
 from paperworks.lab import Lab
-from paperworks.nrgboost import datasets, experiment, forecasts, generators, plane, refreshing
+from paperworks.nrgboost import datasets, experiment, forecasts, generators, hidden_cells, plane, refreshing
 from paperworks.nrgboost.contenders import DISCRIMINATIVE, FORESTS, NRGBOOST
 from paperworks.nrgboost.datasets import TARGET
+from paperworks.nrgboost.density import NRGBoostDensity
 
 TABLES = ("wine", "diabetes", "breast_cancer", "digits")
 
@@ -82,11 +83,27 @@ def test_samples_of_every_generator_are_judged(smoke):
     assert found["C3"].rows == found["C4"].rows
 
 
+def test_the_reader_of_pictures_knows_real_digits(smoke):
+    found, _, _ = smoke
+    read = {row["pictures"]: row["class as given, %"] for row in found["C5"].rows}
+    assert set(read) == {"real digits", NRGBOOST, *FORESTS}
+    assert read["real digits"] > 95
+    assert found["C5"].value == pytest.approx(read[NRGBOOST] - max(read[name] for name in FORESTS), abs=5)
+
+
+def test_hidden_cells_are_filled_in_better_than_by_means():
+    split = datasets.split(datasets.load("wine", 0), 0)
+    joint = NRGBoostDensity(n_estimators=25, max_leaf_nodes=16, n_model_samples=2000, random_state=0).fit(split.train)
+    errors = hidden_cells.errors(split, joint, 0)
+    assert errors["column means"] == pytest.approx(1, abs=0.1)
+    assert all(errors[name] < 0.85 * errors["column means"] for name in errors if name != "column means")
+
+
 def test_more_is_done_by_larger_presets():
     assert set(experiment.PRESETS) == {"smoke", "quick", "full"}
     for sizes in experiment.PRESETS.values():
         assert sizes.seeds >= 3
-        assert {*sizes.sampled, *sizes.pictured, *sizes.filled} <= set(sizes.tables) <= set(datasets.BUNDLED)
+        assert {*sizes.sampled, sizes.pictured, *sizes.filled} <= set(sizes.tables) <= set(datasets.BUNDLED)
         assert {0.1, 1.0} <= set(sizes.refreshes)
     assert set(experiment.PRESETS["quick"].tables) == set(datasets.BUNDLED)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,17 +24,17 @@ __all__ = ["PRESETS", "Sizes", "run"]
 class Sizes:
     """How much an experiment does.
 
-    ``tables``: those on which forecasts are compared; ``sampled``, ``pictured`` and ``filled``: those of them on which
-    samples are used, pictures drawn and hidden cells filled in. ``rows``: the size of friedman1. ``samples``: rows that
-    a generator draws, at most. ``models``: how large models become. ``plane_rows`` and ``plane_pool``: rows drawn of
-    each density on the plane, and model samples, for 100 rounds. ``refreshes``: the refresh fractions compared, in
-    ``refresh_rounds`` rounds of ``refresh_leaves`` leaves on a pool of ``refresh_pool``.
+    ``tables``: those on which forecasts are compared; ``sampled`` and ``filled``: those of them on which samples are
+    used and hidden cells filled in; ``pictured``: the one whose rows are drawn as pictures. ``rows``: the size of
+    friedman1. ``samples``: rows that a generator draws, at most. ``models``: how large models become. ``plane_rows``
+    and ``plane_pool``: rows drawn of each density on the plane, and model samples, for 100 rounds. ``refreshes``: the
+    refresh fractions compared, in ``refresh_rounds`` rounds of ``refresh_leaves`` leaves on a pool of ``refresh_pool``.
     """
 
     seeds: int
     tables: tuple[str, ...] = ("wine", "diabetes", "breast_cancer", "friedman1", "digits")
     sampled: tuple[str, ...]
-    pictured: tuple[str, ...] = ("digits",)
+    pictured: str = "digits"
     filled: tuple[str, ...]
     rows: int
     samples: int
@@ -129,12 +129,12 @@ def run(lab: Lab, sizes: Sizes) -> Iterator[Measurement | Untested]:
     yield _against_discriminative(lab, sizes, found)
     yield _against_forests(found)
     yield from _samples({table: found[table] for table in sizes.sampled}, sizes)
-    yield _pictures(lab, {table: found[table] for table in sizes.pictured})
+    yield _pictures(lab, found[sizes.pictured])
     yield _kept(lab, sizes, found)
 
 
 def _examined(lab: Lab, sizes: Sizes, table: str) -> list[dict[str, Any]]:
-    looks = {"samples": sizes.sampled, "pictures": sizes.pictured, "holes": sizes.filled}
+    looks = {"samples": sizes.sampled, "pictures": (sizes.pictured,), "holes": sizes.filled}
     return lab.each_seed(
         f"examine-{table}",
         examine,
@@ -285,9 +285,8 @@ def _samples(found: Found, sizes: Sizes) -> Iterator[Measurement]:
     yield Measurement(claim="C4", **stats.mean(closer).as_fields(), baseline=0.0, **common)
 
 
-def _pictures(lab: Lab, found: Found) -> Measurement:
+def _pictures(lab: Lab, seeds: Sequence[Mapping[str, Any]]) -> Measurement:
     """C5."""
-    (seeds,) = found.values()
     agreement = [one["pictures"]["agreement"] for one in seeds]
     shares = {name: np.array([100 * one[name] for one in agreement]) for name in agreement[0]}
     means = {name: float(share.mean()) / 100 for name, share in shares.items()}
