@@ -147,7 +147,7 @@ class _Boosting:
         self._masks.add(trees)
         self.model = EnergyModel(initial, trees, self._masks)
         self.rounds: list[Round] = []
-        self._grower = Grower(rows, weights, initial, _growth_config(config), workers)
+        self._grower = Grower(rows, weights, initial, GrowthConfig.of(config), workers)
         self._pool: NDArray[np.uint8] | None = None
         self._last: Grown | None = None
         self._kept = np.nan
@@ -249,17 +249,6 @@ class _Boosting:
 
 
 _PURPOSES = ("columns", "first draws", "rejection", "gibbs", "starts")
-
-
-def _growth_config(config: BoostingConfig) -> GrowthConfig:
-    return GrowthConfig(
-        max_leaves=config.max_leaves,
-        max_ratio=config.max_ratio_in_leaf,
-        min_samples=config.min_samples_leaf,
-        max_features=config.max_features,
-        breadth_first=config.growth == "depth",
-        one_against_all=config.categorical_split == "one_vs_all",
-    )
 
 
 def _weighted_rows(
