@@ -257,7 +257,7 @@ def _bandwidth(tables: MaskTables, threads: int) -> float:
             begin = time.perf_counter()
             workers.map(lambda meet: _take_in(tables.masks, order, meet), running)
             seconds.append(time.perf_counter() - begin)
-    return threads * count * 3 * 8 * tables.masks.shape[1] / min(seconds)
+    return float(threads * count * 3 * 8 * tables.masks.shape[1] / min(seconds))
 
 
 @compiled

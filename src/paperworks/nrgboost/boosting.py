@@ -122,7 +122,8 @@ def boost(
     with Workers(n_threads) as workers:
         boosting = _Boosting(rows, weights, domain, config, seed, workers, start)
         ended = boosting.run(on_round)
-    return BoostingResult(boosting.model, boosting.rounds, ended)
+    added = boosting.model.n_rounds - (0 if start is None else start.n_rounds)
+    return BoostingResult(boosting.model, boosting.rounds[:added], ended)  # Ctrl-C may come between the two
 
 
 class _Boosting:
