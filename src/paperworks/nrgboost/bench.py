@@ -224,7 +224,8 @@ def _official(python: Path, table: _Table, seed: int, threads: int) -> _Run:
 
 def _nats(logits: NDArray[np.float64], table: _Table) -> float:
     log_probabilities: NDArray[np.float64] = log_softmax(logits, 1)
-    return float(-np.mean(log_probabilities[np.arange(len(logits)), table.test_rows[:, -1]]))
+    of_target: NDArray[np.float64] = log_probabilities[np.arange(len(logits)), table.test_rows[:, -1]]
+    return -float(np.mean(of_target))
 
 
 def _warm_up(table: _Table, threads: int) -> None:
@@ -256,7 +257,7 @@ def _bandwidth(tables: MaskTables, threads: int) -> float:
             begin = time.perf_counter()
             workers.map(lambda meet: _take_in(tables.masks, order, meet), running)
             seconds.append(time.perf_counter() - begin)
-    return threads * count * 3 * 8 * tables.masks.shape[1] / min(seconds)
+    return float(threads * count * 3 * 8 * tables.masks.shape[1] / min(seconds))
 
 
 @compiled

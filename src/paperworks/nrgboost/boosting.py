@@ -22,7 +22,7 @@ from .line_search import best_step, likelihood_gain, log_expectation
 from .model import EnergyModel
 from .pool import accepted, first_pool
 from .streams import stream_key
-from .threads import Workers
+from .threads import Workers, blocks
 
 __all__ = ["BoostingConfig", "BoostingResult", "Round", "boost"]
 
@@ -31,8 +31,9 @@ __all__ = ["BoostingConfig", "BoostingResult", "Round", "boost"]
 class BoostingConfig:
     """The settings of section 2.8, by scikit-learn's names. ``n_rounds`` counts the trees that are added.
 
-    ``chain_start``: new model rows come from chains that go on from kept rows of the pool, which need no burn-in, or
-    from data rows, as in the paper. ``categorical_split``: many categories against many, or one against all.
+    ``chain_start``: new model rows come from chains that start at data rows and drop ``burn_in`` sweeps, as in the
+    paper, or that go on from kept rows of the pool. The latter saves the burn-in, but few chains then repeat the pool's
+    own errors: take hundreds. ``categorical_split``: many categories against many, or one against all.
 
     Raises ValueError for a setting out of its range.
     """
@@ -51,7 +52,7 @@ class BoostingConfig:
     max_features: float = 1.0
     growth: Literal["best", "depth"] = "best"
     categorical_split: Literal["many", "one_vs_all"] = "many"
-    chain_start: Literal["pool", "data"] = "pool"
+    chain_start: Literal["pool", "data"] = "data"
 
     def __post_init__(self) -> None:
         require("n_rounds", self.n_rounds, 0, np.inf)
@@ -122,7 +123,8 @@ def boost(
     with Workers(n_threads) as workers:
         boosting = _Boosting(rows, weights, domain, config, seed, workers, start)
         ended = boosting.run(on_round)
-    return BoostingResult(boosting.model, boosting.rounds, ended)
+    added = boosting.model.n_rounds - (0 if start is None else start.n_rounds)
+    return BoostingResult(boosting.model, boosting.rounds[:added], ended)  # Ctrl-C may come between the two
 
 
 class _Boosting:
@@ -147,7 +149,7 @@ class _Boosting:
         self._masks.add(trees)
         self.model = EnergyModel(initial, trees, self._masks)
         self.rounds: list[Round] = []
-        self._grower = Grower(rows, weights, initial, _growth_config(config), workers)
+        self._grower = Grower(rows, weights, initial, GrowthConfig.of(config), workers)
         self._pool: NDArray[np.uint8] | None = None
         self._last: Grown | None = None
         self._kept = np.nan
@@ -228,11 +230,11 @@ class _Boosting:
         n_steps, cool, nothing = burn_in + states.shape[1], np.float32(1), np.empty((chains, 0))
         free = np.ones((1, kept.shape[1]), bool)
 
-        def run(chain: int) -> None:
-            one = slice(chain, chain + 1)
-            run_chains(starts[one], free, n_steps, cool, n_trees, tables, key, chain, states[one], -1, nothing[one])
+        def run(block: slice) -> None:
+            some = starts[block], states[block], nothing[block]
+            run_chains(some[0], free, n_steps, cool, n_trees, tables, key, block.start, some[1], -1, some[2])
 
-        self._workers.map(run, range(chains))
+        self._workers.map(run, blocks(chains, -(-chains // (8 * self._workers.count))))
         return states.reshape(-1, kept.shape[1])[:count]
 
     def _chain_starts(self, chains: int, kept: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
@@ -249,17 +251,6 @@ class _Boosting:
 
 
 _PURPOSES = ("columns", "first draws", "rejection", "gibbs", "starts")
-
-
-def _growth_config(config: BoostingConfig) -> GrowthConfig:
-    return GrowthConfig(
-        max_leaves=config.max_leaves,
-        max_ratio=config.max_ratio_in_leaf,
-        min_samples=config.min_samples_leaf,
-        max_features=config.max_features,
-        breadth_first=config.growth == "depth",
-        one_against_all=config.categorical_split == "one_vs_all",
-    )
 
 
 def _weighted_rows(

@@ -20,24 +20,32 @@ def add_energies(rows: Any, column: Any, first: Any, last: Any, tables: Any, out
     """Add to ``out`` [N, card] what the trees ``first`` to ``last`` (exclusive) are at each value of ``column``, the
     other cells as in ``rows`` [N, D]."""
     sums = np.empty(SIZE + 2 * SINKS)
+    left = np.empty((last - first) * tables.words, np.uint64)
     ordered = tables.set_index[column] < 0
     for i in range(rows.shape[0]):
         sums[:] = 0.0
-        for tree in range(first, last):
-            for word in range(tables.words):
-                left = leaves_left(rows[i], column, tree, word, tables)
-                values = 64 * (tree * tables.words + word)
-                steps = 64 * step_word(column, tree, word, tables)
-                while left != 0:
-                    leaf = lowest_bit(left)
-                    left &= left - np.uint64(1)
-                    if steps < 0:
-                        sums[SIZE] += tables.values[values + leaf]
-                    elif ordered:
-                        _add_span(tables.values[values + leaf], tables.steps[steps + leaf], sums)
-                    else:
-                        _add_toggles(tables.values[values + leaf], tables.steps[steps + leaf], tables.toggles, sums)
+        leaves_left(rows[i], column, first, last, tables, left)
+        for place in range(left.shape[0]):
+            if left[place] != 0:
+                _add_word(left[place], column, first * tables.words + place, tables, sums)
         _add_up(sums, tables.rows[column], ordered, out[i])
+
+
+@inner
+def _add_word(left: Any, column: Any, place: Any, tables: Any, sums: Any) -> None:
+    """Add the leaves ``left`` of one word."""
+    steps = 64 * step_word(column, place // tables.words, place % tables.words, tables)
+    ordered = tables.set_index[column] < 0
+    while left != 0:
+        leaf = lowest_bit(left)
+        left &= left - np.uint64(1)
+        value = tables.values[64 * place + leaf]
+        if steps < 0:
+            sums[SIZE] += value
+        elif ordered:
+            _add_span(value, tables.steps[steps + leaf], sums)
+        else:
+            _add_toggles(value, tables.steps[steps + leaf], tables.toggles, sums)
 
 
 @inner

@@ -151,15 +151,7 @@ def _fit_tree(
         chosen = np.random.default_rng(key).choice(len(rows), count, p=weights / weights.sum())
         weights = np.bincount(chosen, minlength=len(rows)).astype(np.float64)
     present = weights > 0
-    growth = GrowthConfig(
-        max_leaves=config.max_leaves,
-        max_ratio=config.max_ratio_in_leaf,
-        min_samples=config.min_samples_leaf,
-        max_features=config.max_features,
-        breadth_first=config.growth == "depth",
-        one_against_all=config.categorical_split == "one_vs_all",
-        likelihood=config.criterion == "likelihood",
-    )
+    growth = GrowthConfig.of(config, likelihood=config.criterion == "likelihood")
     table = np.ascontiguousarray(rows[present])
     grown = Grower(table, weights[present], uniform_initial(domain), growth, Workers(1)).grow(None, key)
     return single_leaf(1.0) if grown is None else grown.tree._replace(value=grown.tree.value + 1)
@@ -176,17 +168,18 @@ def _volumes(box: Any, domain: Domain) -> NDArray[np.float64]:
 @compiled
 def _add_ratios(rows: Any, column: Any, tables: Any, out: Any) -> None:
     """Add each surviving leaf's value to all it admits; differences would lose what is many powers of ten smaller."""
+    n_trees = tables.values.shape[0] // (64 * tables.words)
+    left = np.empty(n_trees * tables.words, np.uint64)
     for i in range(rows.shape[0]):
-        for tree in range(tables.values.shape[0] // (64 * tables.words)):
-            for word in range(tables.words):
-                left = leaves_left(rows[i], column, tree, word, tables)
-                while left != 0:
-                    leaf = lowest_bit(left)
-                    left &= left - np.uint64(1)
-                    ratio = tables.values[64 * (tree * tables.words + word) + leaf]
-                    for value in range(out.shape[1]):
-                        if admits(column, value, tree, word, leaf, tables):
-                            out[i, value] += ratio
+        leaves_left(rows[i], column, 0, n_trees, tables, left)
+        for place in range(left.shape[0]):
+            leaves = left[place]
+            while leaves != 0:
+                leaf = lowest_bit(leaves)
+                leaves &= leaves - np.uint64(1)
+                for value in range(out.shape[1]):
+                    if admits(column, value, place // tables.words, place % tables.words, leaf, tables):
+                        out[i, value] += tables.values[64 * place + leaf]
 
 
 @compiled

@@ -11,7 +11,7 @@ import heapq
 import time
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,23 @@ _MOST_AT_ONCE = 32
 _HISTOGRAM_BYTES = 256 << 20  # beyond this, a node's histograms are counted again instead of kept
 
 
+class TreeSettings(Protocol):
+    """What the settings of boosting and of forests say about a tree."""
+
+    @property
+    def max_leaves(self) -> int: ...
+    @property
+    def max_ratio_in_leaf(self) -> float: ...
+    @property
+    def min_samples_leaf(self) -> float: ...
+    @property
+    def max_features(self) -> float: ...
+    @property
+    def growth(self) -> str: ...
+    @property
+    def categorical_split(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrowthConfig:
     """How a tree grows. ``max_features`` is the share of columns tried at a node; see `split_search.Rules`."""
@@ -42,6 +59,19 @@ class GrowthConfig:
     breadth_first: bool = False
     one_against_all: bool = False
     likelihood: bool = False
+
+    @classmethod
+    def of(cls, settings: TreeSettings, *, likelihood: bool = False) -> GrowthConfig:
+        """By the settings' names of the same things."""
+        return cls(
+            max_leaves=settings.max_leaves,
+            max_ratio=settings.max_ratio_in_leaf,
+            min_samples=settings.min_samples_leaf,
+            max_features=settings.max_features,
+            breadth_first=settings.growth == "depth",
+            one_against_all=settings.categorical_split == "one_vs_all",
+            likelihood=likelihood,
+        )
 
 
 class Grown(NamedTuple):

@@ -24,7 +24,7 @@ MAX_ENUMERATED = 4096
 """Combinations of missing cells that are summed over exactly."""
 
 _ROWS_AT_ONCE = 1024
-_CHAINS_AT_ONCE = 64
+_CHAINS_AT_ONCE = 16
 
 
 class EnergyModel:

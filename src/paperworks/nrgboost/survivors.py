@@ -1,6 +1,6 @@
 """Which leaves are left when a cell is free, from dense or thrifty masks (see `leaf_masks`).
 
-`leaves_left` looks at one row and word. The others serve a sweep over the columns of a row, in which the meet of the
+`leaves_left` looks at one cell of a row. The others serve a sweep over the columns of a row, in which the meet of the
 masks *before* a column is kept as it goes, and those *after* each column are computed backwards at its start.
 """
 
@@ -16,19 +16,35 @@ __all__ = ["admits", "collect", "leaves_left", "meet_after", "meet_before", "ste
 
 
 @inner
-def leaves_left(row: Any, column: Any, tree: Any, word: Any, tables: Any) -> Any:
-    """The leaves of one word of a tree that the row's cells admit when ``column`` is free."""
-    left = ~np.uint64(0)
+def leaves_left(row: Any, column: Any, first: Any, last: Any, tables: Any, left: Any) -> None:
+    """``left`` [words]: the leaves of the trees ``first`` to ``last`` (exclusive) that the row's cells admit when
+    ``column`` is free."""
+    left[:] = ~np.uint64(0)
+    words = tables.words
     for other in range(row.shape[0]):
-        if other != column:
-            left &= _mask(other, row[other], tree, word, tables)
-    return left
+        if other == column:
+            continue
+        if tables.dense:
+            masks = tables.masks[tables.offsets[other] + row[other], first * words : last * words]
+            for i in range(left.shape[0]):
+                left[i] &= masks[i]
+            continue
+        for pair in range(tables.pairs[other, first], tables.pairs[other, last]):
+            place = (tables.trees[other, pair] - first) * words
+            start = _start(other, row[other], pair, tables)
+            for word in range(words):
+                left[place + word] &= tables.distinct[start + word]
 
 
 @inner
 def admits(column: Any, value: Any, tree: Any, word: Any, leaf: Any, tables: Any) -> Any:
     """Whether the leaf of that word admits the value."""
-    return (_mask(column, value, tree, word, tables) >> np.uint64(leaf)) & np.uint64(1) != 0
+    if tables.dense:
+        mask = tables.masks[tables.offsets[column] + value, tree * tables.words + word]
+    else:
+        pair = _pair(column, tree, tables)
+        mask = tables.distinct[_start(column, value, pair, tables) + word] if pair >= 0 else ~np.uint64(0)
+    return (mask >> np.uint64(leaf)) & np.uint64(1) != 0
 
 
 @inner
@@ -95,14 +111,6 @@ def collect(column: Any, n_trees: Any, tables: Any, before: Any, after: Any, lef
             left[count], at[count] = meet, steps + word
             count += meet != np.uint64(0)
     return count
-
-
-@inner
-def _mask(column: Any, value: Any, tree: Any, word: Any, tables: Any) -> Any:
-    if tables.dense:
-        return tables.masks[tables.offsets[column] + value, tree * tables.words + word]
-    pair = _pair(column, tree, tables)
-    return tables.distinct[_start(column, value, pair, tables) + word] if pair >= 0 else ~np.uint64(0)
 
 
 @inner
