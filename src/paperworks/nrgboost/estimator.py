@@ -54,7 +54,7 @@ class JointEstimator(SavedEstimator, BaseEstimator):
         line_search: bool = True,
         max_features: float = 1.0,
         growth: Literal["best", "depth"] = "best",
-        chain_start: Literal["pool", "data"] = "pool",
+        chain_start: Literal["pool", "data"] = "data",
         categorical_features: Any = "from_dtype",
         categorical_split: Literal["many", "one_vs_all"] = "many",
         categorical_overflow: Literal["error", "group"] = "error",
