@@ -1,0 +1,14 @@
+from .boosting import BoostingConfig as BoostingConfig
+from .boosting import boost as boost
+from .classifier import NRGBoostClassifier as NRGBoostClassifier
+from .column_distribution import ColumnDistribution as ColumnDistribution
+from .density import NRGBoostDensity as NRGBoostDensity
+from .density_forest import ForestConfig as ForestConfig
+from .density_forest import fit_forest as fit_forest
+from .diagnostics import discriminator_auc as discriminator_auc
+from .domain import Domain as Domain
+from .forest import DensityForest as DensityForest
+from .imputer import NRGBoostImputer as NRGBoostImputer
+from .model import EnergyModel as EnergyModel
+from .model_file import load_model as load_model
+from .regressor import NRGBoostRegressor as NRGBoostRegressor
