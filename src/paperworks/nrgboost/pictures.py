@@ -20,7 +20,7 @@ UNCONDITIONAL = "NRGBoost, no class given"
 
 _PER_CLASS = 20
 _SHOWN = 4
-_POOL = 200
+_POOL = 50
 
 
 def draw_and_check(
