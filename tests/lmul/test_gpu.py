@@ -1,5 +1,6 @@
 """The Triton kernels, on a GPU where there is one and else interpreted; and what happens without triton."""
 
+import os
 import subprocess
 import sys
 
@@ -98,3 +99,30 @@ else:
     environment = {"PATH": "", "OMP_NUM_THREADS": "1"}
     child = subprocess.run([sys.executable, "-c", code], env=environment, timeout=50, capture_output=True, text=True)
     assert child.returncode == 0, child.stderr
+
+
+COMPILE = """
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from paperworks.lmul import triton_kernels
+
+sizes = {"ROWS": 64, "COLUMNS": 64}
+kernels = (
+    (triton_kernels._adder, {"left": "*i32", "right": "*i32", "offset": "i32"}, sizes),
+    (triton_kernels._one_hot, {"words": "*i32", "spread": "*fp8e4nv"}, sizes | {"DEPTH": 32, "BITS": 3}),
+)
+for kernel, kinds, fixed in kernels:
+    kinds |= {"out": "*fp32", "rows": "i32", "columns": "i32", "terms": "i32"} | dict.fromkeys(fixed, "constexpr")
+    source = ASTSource(fn=kernel, signature={name: kinds[name] for name in kernel.arg_names}, constexprs=fixed)
+    compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32))
+    print(kernel.__name__, len(compiled.asm["cubin"]) > 0)
+"""
+
+
+def test_an_h100_can_be_compiled_for_without_one(tmp_path):
+    """The interpreter takes Python that the compiler refuses."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment |= {"TRITON_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", COMPILE], env=environment, timeout=58, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["_adder True", "_one_hot True"], done.stderr

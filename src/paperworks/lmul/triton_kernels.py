@@ -2,11 +2,11 @@
 
 ``adder``: integer additions on the general cores, any k. ``one_hot``: the table of mantissa products (``table.py``) as
 a product of float8 words on the tensor cores, for k up to 3; the left operand's one-hot rows are made in registers.
+
+Kernels have no annotations but ``tl.constexpr``: Triton reads them, and refuses a name that it does not know.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 import triton
@@ -52,16 +52,16 @@ def one_hot(x: torch.Tensor, spread: torch.Tensor, how: Arithmetic) -> torch.Ten
 
 @triton.jit
 def _adder(
-    left: Any,
-    right: Any,
-    out: Any,
-    rows: Any,
-    columns: Any,
-    terms: Any,
-    offset: Any,
+    left,
+    right,
+    out,
+    rows,
+    columns,
+    terms,
+    offset,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
-) -> None:
+):
     """One tile of one batch entry, by rank-one updates: ``left`` [B, K, M] and ``right`` [B, K, N] as int32 words."""
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
@@ -80,7 +80,7 @@ def _adder(
 
 
 @triton.jit
-def _products(x: Any, y: Any, offset: Any) -> Any:
+def _products(x, y, offset):
     """[ROWS] and [COLUMNS] words give [ROWS, COLUMNS] floats: section 2.3 but for infinity and NaN.
 
     The offset is taken from x first. The sum can then wrap in one direction only: a negative word, although the part
@@ -99,17 +99,17 @@ def _products(x: Any, y: Any, offset: Any) -> Any:
 
 @triton.jit
 def _one_hot(
-    words: Any,
-    spread: Any,
-    out: Any,
-    rows: Any,
-    columns: Any,
-    terms: Any,
+    words,
+    spread,
+    out,
+    rows,
+    columns,
+    terms,
     BITS: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
     DEPTH: tl.constexpr,
-) -> None:
+):
     """One tile of one batch entry: DEPTH entries of the long sum at a time, 2^BITS of them for each term."""
     entries: tl.constexpr = 1 << BITS
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
