@@ -56,10 +56,12 @@ def attention(
     before: Tensor | None = None,
     softcap: float | None = None,
     alive: Tensor | None = None,
+    dropout_p: float = 0.0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Selective attention (Section 2, steps 1 to 6): query [B, H, N, D], key and value [B, H_kv, M, D].
 
-    ``alive`` [B, N, M] takes further keys out of sight (what pruning has dropped). Returns the output [B, H, N, D],
+    ``alive`` [B, N, M] takes further keys out of sight (what pruning has dropped), ``dropout_p`` of the weights are
+    dropped at random, as in training. Returns the output [B, H, N, D],
     F [B, N, M] and F_next [B, M]. A query that sees no key (padding) gets zeros.
     """
     groups = query.shape[1] // key.shape[1]
@@ -73,6 +75,7 @@ def attention(
     blind = ~seen.any(-1, keepdim=True)
     scores = (logits - penalty[:, None]).masked_fill(~(seen | blind)[:, None], float("-inf"))
     weights = torch.softmax(scores, dim=-1).masked_fill(blind[:, None], 0.0)
+    weights = torch.nn.functional.dropout(weights, dropout_p)
     return (weights @ repeat_kv(value, groups).to(wide)).to(query.dtype), penalty, after
 
 
