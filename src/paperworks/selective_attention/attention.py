@@ -44,8 +44,8 @@ def selective_attention(
     never voted on. ``F0`` [B, M] is the penalty that earlier queries brought about, zero unless given. With ``budget``
     K at most K keys are kept from one query to the next (Section 3).
 
-    Returns the output [B, H, N, D], zero for padding; with ``return_F`` also F [B, N, M], the penalty that acted at each
-    query, and F_next [B, M], what a continuation passes as ``F0``. Penalties are float32, or float64 for that input.
+    Returns the output [B, H, N, D], zero for padding; with ``return_F`` also F [B, N, M], the penalty that acted at
+    each query, and F_next [B, M], what a continuation passes as ``F0``; both in float32 or wider.
 
     Raises ValueError for shapes that do not fit, a head that does not exist, a budget below ``protect`` + 2, and an
     unknown backend; TypeError for integers.
@@ -84,8 +84,8 @@ def attend(
 ) -> tuple[Tensor, Tensor]:
     """`selective_attention` for a layout of one's own: the output [B, H, N, D] and F_next [B, M].
 
-    ``before`` [B, M] is the penalty that acts at the first query; ``alive`` [B, N, M] takes keys out of sight. Keys that
-    do not stand in the order of their tokens, as in a cache that has evicted, need ``backend="eager"``.
+    ``before`` [B, M] is the penalty that acts at the first query; ``alive`` [B, N, M] takes keys out of sight. Keys
+    that do not stand in the order of their tokens, as in a cache that has evicted, need ``backend="eager"``.
     """
     if backend == "auto":
         backend = "eager" if alive is not None or dropout_p else "block"
@@ -165,9 +165,7 @@ def _check(query: Tensor, key: Tensor, value: Tensor, selector_head: int, budget
     if query.shape[2] > key.shape[2]:
         raise ValueError(f"{query.shape[2]} queries are more than the {key.shape[2]} tokens they are the last of")
     if not 0 <= selector_head < query.shape[1]:
-        raise ValueError(
-            f"selector_head={selector_head} does not exist: there are {query.shape[1]} query heads, from 0"
-        )
+        raise ValueError(f"selector_head={selector_head} does not exist: heads are 0 to {query.shape[1] - 1}")
     if protect < 0:
         raise ValueError(f"protect={protect} is not a number of tokens: give 0 or more")
     if budget is not None and (budget < protect + 2 or query.shape[2] != key.shape[2]):
