@@ -116,6 +116,7 @@ class TestBaseInstall:
     def test_papers_are_listed_and_shown(self, bare: Any) -> None:
         assert bare.call("list").code == 0
         assert bare.call("show", "fine").code == 0
+        assert bare.call("compare", "fine").err == "error: fine has no published run\n"
 
     def test_the_report_says_what_it_needs(self, bare: Any) -> None:
         done = bare.call("report")
@@ -134,7 +135,7 @@ class TestTables:
         listed = talked.call("list", "--json").json
         assert [paper["slug"] for paper in listed] == ["other", "two_words"]
         assert set(listed[0]) == {
-            "slug", "command", "arxiv", "title", "field", "gist", "claims", "published", "run_here",
+            "slug", "command", "arxiv", "url", "title", "authors", "field", "gist", "claims", "published", "run_here",
         }  # fmt: skip
 
     def test_show(self, talked: Any) -> None:
@@ -153,7 +154,7 @@ class TestTables:
         assert (claim["id"], claim["yours"]["verdict"], claim["yours"]["preset"]) == ("C2", "fails", "quick")
         assert claim["yours"]["measurement"]["scale"] == "stand-in"
         assert claim["published"] == {
-            "verdict": "untested", "preset": None, "reason": "not run yet", "measurement": None,
+            "verdict": "untested", "stand_in": False, "preset": None, "reason": "not run yet", "measurement": None,
         }  # fmt: skip
 
     def test_bench(self, talked: Any) -> None:

@@ -74,8 +74,9 @@ def test_its_own_tests_pass(tree: Any) -> None:
 
 
 def test_what_it_wrote_is_in_the_style_of_the_house(tree: Any) -> None:
-    run(tree, "ruff", "check", "--no-cache", "src/paperworks/two_words", "tests/two_words")
-    run(tree, "ruff", "format", "--check", "--no-cache", "src/paperworks/two_words", "tests/two_words")
+    where = ("--no-cache", "src/paperworks/two_words", "tests/two_words")
+    assert "All checks passed" in run(tree, "ruff", "check", *where)
+    assert "already formatted" in run(tree, "ruff", "format", "--check", *where)
 
 
 def test_it_stands_in_every_list(tree: Any) -> None:

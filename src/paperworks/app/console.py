@@ -15,6 +15,7 @@ from paperworks.core import Claim, Measurement, Paper, Untested, Verdict, verdic
 from paperworks.lab import cli
 
 from .evidence import Evidence
+from .report.difference import Change
 from .report.numbers import seconds, shown
 from .watch import Outcome
 
@@ -26,6 +27,14 @@ MARKS = {
     Verdict.UNTESTED: ("–", "–", "dim"),
 }
 """For each verdict its mark, the hollow one of a stand-in, and the colour, which never stands alone."""
+
+CHANGE_MARKS = {
+    Change.SAME: ("=", "dim"),
+    Change.NOISE: ("≈", "not dim"),
+    Change.CHANGED: ("≠", "bold yellow"),
+    Change.APART: ("–", "dim"),
+}
+"""For what happened to a claim between two runs its mark and its style."""
 
 _WORD_WIDTH = max(len(word) for word in Verdict) + 2
 

@@ -18,6 +18,7 @@ from paperworks.lab import cli, places
 _PACKAGE = Path(paperworks.__file__).parent
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The paper, as `paperworks list` names it.")]
+_A_RUN = "published, local, a preset (your run of it) or an evidence file."
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Timeout = Annotated[float | None, typer.Option(metavar="S", help="Seconds a paper may take.  [default: by preset]")]
 Memory = Annotated[
@@ -111,15 +112,34 @@ def bench(
 
 
 @app.command()
+def compare(
+    slug: Slug,
+    first: Annotated[str, typer.Argument(metavar="A", help=_A_RUN)] = "published",
+    second: Annotated[str, typer.Argument(metavar="B", help="The same.")] = "local",
+    as_json: cli.Json = False,
+) -> None:
+    """Compare two runs of a paper, and tell what changed from what is noise.
+
+    Exit code 0: no claim changed. 3: some did. 4: no claim has a number on both sides.
+    """
+    from .commands import compare as comparing
+
+    comparing.compare_runs(slug, first, second, as_json=as_json)
+
+
+@app.command()
 def report(
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     published: Annotated[bool, typer.Option("--published", help="From the published evidence alone.")] = False,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to.  [default: beside the runs]")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all that it shows as JSON instead of its path.")
+    ] = False,
 ) -> None:
     """Write the report, a site in a folder, and print its path."""
     from .commands import keep
 
-    keep.write_report(out, published_only=published, open_it=open_it)
+    keep.write_report(out, published_only=published, open_it=open_it, as_json=as_json)
 
 
 @app.command()

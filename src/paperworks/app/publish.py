@@ -9,7 +9,7 @@ from paperworks.lab.disk import write_atomically
 
 from . import environment, fingerprint
 from .evidence import MAX_FILE_BYTES, Evidence
-from .store import PUBLISHABLE, parse_any, to_bytes
+from .store import PUBLISHABLE, read_file, to_bytes
 
 
 def publish(file: Path) -> Path:
@@ -21,7 +21,7 @@ def publish(file: Path) -> Path:
     """
     if environment.source_tree() is None:
         raise UserError("publish writes into the source tree, and this paperworks is installed without one")
-    evidence = _read(file)
+    evidence = read_file(file)
     about = paper(evidence.slug)
     _require_publishable(evidence, about, file)
     data = to_bytes(evidence)
@@ -33,15 +33,6 @@ def publish(file: Path) -> Path:
     target = fingerprint.PACKAGE / evidence.slug / "evidence" / f"{evidence.preset}.json"
     write_atomically(target, data)
     return target
-
-
-def _read(file: Path) -> Evidence:
-    try:
-        return parse_any(file.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"there is no file {file}; `paperworks run` prints where it keeps its evidence") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file} is no evidence of a run: {error}") from error
 
 
 def _require_publishable(evidence: Evidence, about: Paper, file: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
+from paperworks.core import UserError
 from paperworks.lab import cli
 from paperworks.lab.disk import write_atomically
 
@@ -46,6 +47,16 @@ def parse(data: bytes, slug: str, preset: str) -> Evidence:
 def parse_any(data: bytes) -> Evidence:
     """The evidence in ``data``, of whatever paper and preset; ValueError where it is none."""
     return Evidence.from_json(json.loads(data.decode("utf-8"), parse_constant=_refuse_constant))
+
+
+def read_file(file: Path) -> Evidence:
+    """The evidence in a file that a person named; UserError, in a sentence, where it holds none."""
+    try:
+        return parse_any(file.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"there is no file {file}; `paperworks run` prints where it keeps its evidence") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} is no evidence of a run: {error}") from error
 
 
 def to_bytes(evidence: Evidence) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from paperworks.app.evidence import Evidence, Figure
 from paperworks.app.report import write_report
@@ -237,3 +237,36 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
+
+
+SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+AXE = Path(__file__).resolve().parents[3] / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, which looks for what a screen reader or a keyboard could not use."""
+    assert AXE.is_file(), f"{AXE} is missing: run npm ci --ignore-scripts"
+    return AXE.read_text()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, site: Path) -> Iterator[Callable[..., Page]]:
+    """Opens a page of the report; what goes wrong in it, and what it asks of anybody else, fails the test."""
+    contexts: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def opened(name: str, size: str = "desk", folder: Path = site, **settings: Any) -> Page:
+        context = chromium.new_context(viewport=SIZES[size], **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or wrong.append(request.url))
+        page.goto(f"{folder.as_uri()}/{name}")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not wrong

@@ -2,7 +2,6 @@
 
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,40 +12,11 @@ from paperworks.app.report import write_report
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).resolve().parents[3] / "node_modules" / "axe-core" / "axe.min.js"
-PAGES = ("index.html", "fake-adder.html", "fake-quiet.html")
-SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
-
-
-@pytest.fixture(scope="module")
-def axe():
-    assert AXE.is_file(), f"{AXE} is missing: run npm ci --ignore-scripts"
-    return AXE.read_text()
-
-
-@pytest.fixture
-def open_page(chromium, site):
-    """Opens a page of the report; what goes wrong in it, and what it asks of anybody else, fails the test."""
-    contexts, wrong = [], []
-
-    def opened(name, size="desk", folder=site, **settings):
-        context = chromium.new_context(viewport=SIZES[size], **settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or wrong.append(request.url))
-        page.goto(f"{folder.as_uri()}/{name}")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not wrong
+PAGES = ("index.html", "fake-adder.html", "fake-quiet.html", "compare-fake-adder.html")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", ["desk", "phone"])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_serious_and_nothing_runs_over_the_edge(open_page, axe, name, size, scheme):
     page = open_page(name, size, color_scheme=scheme)
@@ -100,8 +70,8 @@ def test_verdicts_differ_in_shape_and_not_in_colour_alone(open_page):
     shapes = page.evaluate(
         "[...document.querySelectorAll('symbol')].map(node => node.innerHTML.replace(/fill|stroke/g, ''))"
     )
-    assert len(shapes) == 9
-    assert len(set(shapes)) == 9
+    assert len(shapes) == 9 + 4, "nine marks for verdicts, four for changes"
+    assert len(set(shapes)) == len(shapes)
 
 
 def test_the_keyboard_reaches_the_skip_link_every_link_and_every_folded_table(open_page):
@@ -122,6 +92,47 @@ def test_the_keyboard_reaches_the_skip_link_every_link_and_every_folded_table(op
     rows.locator("summary").press("Enter")
     expect(rows.get_by_role("table")).to_be_visible()
     assert rows.get_by_role("row").count() == 16
+
+
+def test_the_link_to_a_claim_shows_where_a_pointer_or_the_keyboard_is_and_always_to_a_finger(open_page):
+    page = open_page("fake-adder.html")
+    link = page.get_by_role("link", name="Link to claim C3", exact=True)
+    expect(link).to_have_css("opacity", "0")
+    page.locator("#C3 h3").hover()
+    expect(link).to_have_css("opacity", "1")
+    page.mouse.move(0, 0)
+    expect(link).to_have_css("opacity", "0")
+    page.locator("#C2-rows-1 summary, #C3 a").first.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    expect(link).to_have_css("opacity", "1")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"fake-adder\.html#C3$"))
+    finger = open_page("fake-adder.html", "phone", has_touch=True, is_mobile=True)
+    link = finger.get_by_role("link", name="Link to claim C3", exact=True)
+    expect(link).to_have_css("opacity", "1")
+    assert min(link.bounding_box()[side] for side in ("width", "height")) >= 24
+
+
+def test_the_comparison_shows_what_changed_and_leads_to_the_claim(open_page):
+    page = open_page("index.html")
+    page.get_by_role("link", name="against the published").first.click()
+    expect(page).to_have_title(re.compile("^Yours against published: Sums Are Enough"))
+    row = page.get_by_role("row").filter(has_text="Three bits beat the other")
+    expect(row.get_by_role("cell")).to_contain_text(
+        [
+            "fails 1.234 [1.221, 1.247] full run",
+            "holds 0.9700 [0.9400, 0.9996] quick run",
+            re.compile(
+                r"^Changed +changed, by more than the noise of seeds; judged fails and holds\s+yours minus.* -0\.26 \["
+            ),
+        ]
+    )
+    apart = page.get_by_role("row").filter(has_text="the loss is below 0.07")
+    expect(apart.get_by_role("cell").last).to_contain_text("not compared: yours: needs --preset full")
+    expect(page.get_by_role("row", name="preset full quick")).to_be_visible()
+    row.get_by_role("link", name="C3").click()
+    expect(page.locator("#C3")).to_be_in_viewport()
 
 
 def test_numbers_of_a_column_stand_under_each_other(open_page):
@@ -172,12 +183,12 @@ class TestLive:
         write_report(tmp_path, local={}, published=day.published, of=day.of, live=True)
         contexts = []
 
-        def opened(**settings):
-            context = chromium.new_context(viewport=SIZES["desk"], **settings)
+        def opened(address="fake-adder.html", **settings):
+            context = chromium.new_context(viewport={"width": 1280, "height": 900}, **settings)
             contexts.append(context)
             page = context.new_page()
             page.clock.install()
-            page.goto(f"{tmp_path.as_uri()}/fake-adder.html")
+            page.goto(f"{tmp_path.as_uri()}/{address}")
             return page
 
         yield opened
@@ -209,6 +220,15 @@ class TestLive:
         expect(page.locator("#C1-rows-1")).to_have_attribute("open", "")
         expect(page.locator("#C1-rows-1 summary")).to_be_focused()
         assert page.evaluate("scrollY") == 900
+
+    def test_a_reload_keeps_what_is_searched_for_and_finds_it_in_what_is_new(self, live, finish):
+        page = live("index.html?verdict=holds&of=yours")
+        expect(page.locator("#found")).to_have_text("0 of 10 claims, in 0 of 2 papers")
+        finish()
+        with page.expect_navigation():
+            page.clock.fast_forward(8_100)
+        expect(page.locator("#found")).to_have_text("4 of 10 claims, in 1 of 2 papers")
+        expect(page.get_by_role("checkbox", name="holds")).to_be_checked()
 
     @pytest.mark.parametrize("how", ["reduced motion", "paused", "text selected"])
     def test_it_leaves_a_reader_alone_who_wants_to_be(self, live, how):

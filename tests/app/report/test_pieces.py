@@ -117,7 +117,7 @@ def test_a_png_can_only_be_base64():
     assert data_url(Figure(alt="a", png_base64='iVBOR"><script>')) == "data:image/png;base64,iVBORscript"
 
 
-@pytest.mark.parametrize("name", ["paperworks.app.report.numbers", "paperworks.app.report.snippet"])
+@pytest.mark.parametrize("name", [f"paperworks.app.report.{name}" for name in ("methods", "numbers", "snippet")])
 def test_the_examples_in_the_docstrings_are_true(name):
     failed, attempted = doctest.testmod(import_module(name))
     assert attempted > 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from rich.console import RenderableType
 from rich.padding import Padding
@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from paperworks.app import store as stores
+from paperworks.app.report import export
+from paperworks.app.report.choice import Chosen, choose
+from paperworks.app.report.export import Runs
+from paperworks.app.report.numbers import plain
 from paperworks.app.store import Store
-from paperworks.core import Claim, Paper, Published, paper, papers, to_record
+from paperworks.core import Claim, Paper, Published, paper, papers
 from paperworks.lab import cli, places
-
-if TYPE_CHECKING:
-    from paperworks.app.report.choice import Chosen
 
 _SHOWN_AUTHORS = 3
 
@@ -44,67 +45,29 @@ def print_list(*, as_json: bool) -> None:
 
 def print_paper(name: str, *, as_json: bool) -> None:
     """Print one paper with its claims: the paper's number, the published result, and this machine's."""
-    from paperworks.app.report.choice import choose
-
     about = paper(name)
     published, yours = stores.published(about.slug), Store(places.home()).read_all(about.slug)
-    chosen = {claim.id: (choose(claim, published), choose(claim, yours)) for claim in about.claims}
     if as_json:
-        cli.print_json(_paper_json(about, chosen))
+        cli.print_json({**export.heading_json(about), "claims": _claims_json(about, published, yours)})
         return
     cli.show(*_head(about))
     for claim in about.claims:
-        cli.show("", *_claim(claim, *chosen[claim.id]))
+        cli.show("", *_claim(claim, choose(claim, published), choose(claim, yours)))
+
+
+def _claims_json(about: Paper, published: Runs, yours: Runs) -> list[dict[str, Any]]:
+    return [
+        export.claim_json(about, claim, published=choose(claim, published), yours=choose(claim, yours))
+        for claim in about.claims
+    ]
 
 
 def _listed(about: Paper, store: Store) -> dict[str, Any]:
     return {
-        "slug": about.slug,
-        "command": about.command,
-        "arxiv": about.arxiv,
-        "title": about.title,
-        "field": about.field,
-        "gist": about.gist,
+        **export.heading_json(about),
         "claims": len(about.claims),
         "published": stores.published_presets(about.slug),
         "run_here": store.presets(about.slug),
-    }
-
-
-def _paper_json(about: Paper, chosen: Mapping[str, tuple[Chosen, Chosen]]) -> dict[str, Any]:
-    return {
-        "slug": about.slug,
-        "command": about.command,
-        "arxiv": about.arxiv,
-        "url": about.url,
-        "title": about.title,
-        "authors": list(about.authors),
-        "field": about.field,
-        "gist": about.gist,
-        "claims": [_claim_json(claim, *chosen[claim.id]) for claim in about.claims],
-    }
-
-
-def _claim_json(claim: Claim, published: Chosen, yours: Chosen) -> dict[str, Any]:
-    return {
-        "id": claim.id,
-        "says": claim.says,
-        "metric": claim.metric,
-        "setting": claim.setting,
-        "source": claim.source,
-        "paper": [{"value": p.value, "label": p.label, "unit": p.unit, "note": p.note} for p in claim.published],
-        "published": _chosen_json(published),
-        "yours": _chosen_json(yours),
-    }
-
-
-def _chosen_json(chosen: Chosen) -> dict[str, Any]:
-    measurement = chosen.measurement
-    return {
-        "verdict": str(chosen.verdict),
-        "preset": chosen.preset,
-        "reason": chosen.reason or None,
-        "measurement": to_record(measurement) if measurement else None,
     }
 
 
@@ -126,8 +89,6 @@ def _claim(claim: Claim, published: Chosen, yours: Chosen) -> tuple[RenderableTy
 
 
 def _printed(published: Iterable[Published]) -> str:
-    from paperworks.app.report.numbers import plain
-
     texts = []
     for number in published:
         value = number.note if number.value is None else plain(number.value, number.unit)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from paperworks.app import environment, new_paper, publish
 from paperworks.app import store as stores
+from paperworks.app.report.addresses import EXPORT
 from paperworks.app.store import Store
 from paperworks.core import UserError, papers
 from paperworks.lab import places
 
 
-def write_report(out: Path | None, *, published_only: bool, open_it: bool) -> None:
-    """Write the report, with this machine's evidence beside the published, and print its path."""
+def write_report(out: Path | None, *, published_only: bool, open_it: bool, as_json: bool) -> None:
+    """Write the report, with this machine's evidence beside the published, and print its path or all it shows."""
     from paperworks.app.report import write_report as write
 
     home = places.home()
@@ -24,7 +25,7 @@ def write_report(out: Path | None, *, published_only: bool, open_it: bool) -> No
         index = write(folder, local=local, published={slug: stores.published(slug) for slug in papers()})
     except OSError as error:
         raise UserError(f"the report cannot be written into {folder}: {error.strerror or error}") from error
-    print(index)
+    print(index.with_name(EXPORT).read_text(encoding="utf-8").rstrip() if as_json else index)
     if open_it:
         webbrowser.open(index.absolute().as_uri())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from paperworks.app.evidence import Evidence
@@ -47,13 +47,13 @@ class Chosen:
         return "not run yet" if self.result is None else ""
 
 
-def choose(claim: Claim, runs: Mapping[str, Evidence]) -> Chosen:
+def choose(claim: Claim, runs: Mapping[str, Evidence], order: Sequence[str] = ORDER) -> Chosen:
     """The result for ``claim`` among ``runs`` (preset -> evidence) of one origin.
 
-    A number of the largest preset that has one; else a number that has to be judged anew; else the reason that the
-    largest preset gives.
+    A number of the first preset of ``order`` that has one; else a number that has to be judged anew; else the reason
+    that the first preset gives.
     """
-    held = [(preset, runs[preset]) for preset in ORDER if preset in runs]
+    held = [(preset, runs[preset]) for preset in order if preset in runs]
     for preset, run in held:
         result = run.of(claim)
         if isinstance(result, Measurement):

@@ -12,7 +12,7 @@ from paperworks.app.evidence import Evidence
 
 from .numbers import measured, plain, seconds
 
-_LONG_DIGEST = 12
+SHORT_DIGEST = 12
 _ENDED = {"complete": "complete", "partial": "cut off", "failed": "failed"}
 
 
@@ -59,10 +59,10 @@ def run_view(origin: str, run: Evidence) -> RunView:
         "Started": _moment(run.started),
         "Took": _cost(run.cost),
         "Seeds": str(run.seeds),
-        "Sizes": _flat(run.sizes),
-        **{_name(name): _flat(value) for name, value in environment.items()},
-        "Commit": (run.commit or "not recorded")[:_LONG_DIGEST],
-        "Source": ", ".join(f"{name} {str(digest)[:_LONG_DIGEST]}" for name, digest in run.source.items()),
+        "Sizes": flat(run.sizes),
+        **{readable(name): flat(value) for name, value in environment.items()},
+        "Commit": (run.commit or "not recorded")[:SHORT_DIGEST],
+        "Source": ", ".join(f"{name} {str(digest)[:SHORT_DIGEST]}" for name, digest in run.source.items()),
     }
     return RunView(
         origin=origin,
@@ -75,6 +75,11 @@ def run_view(origin: str, run: Evidence) -> RunView:
         if isinstance(packages, Mapping)
         else (),
     )
+
+
+def run_words(run: Evidence) -> str:
+    """A run in words: ``'quick run of 2026-11-20 08:00 UTC, cut off'``."""
+    return f"{run.preset} run of {_moment(run.started)}, {_ENDED[run.state]}"
 
 
 def bench_table(origin: str, run: Evidence) -> BenchTable:
@@ -115,7 +120,8 @@ def _cost(cost: Mapping[str, float]) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _name(key: str) -> str:
+def readable(key: str) -> str:
+    """The name of a fact about the machine as a heading: ``'GPU'``, ``'Python'``."""
     return key.upper() if key in {"cpu", "gpu", "cuda"} else key.replace("_", " ").capitalize()
 
 
@@ -126,12 +132,12 @@ def _moment(text: str) -> str:
         return text
 
 
-def _flat(value: object) -> str:
+def flat(value: object) -> str:
     """Any JSON value as a line of text."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_flat(inner)}" for name, inner in value.items())
+        return ", ".join(f"{name} {flat(inner)}" for name, inner in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_flat(inner) for inner in value)
+        return ", ".join(flat(inner) for inner in value)
     if value is None:
         return "none"
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Writes the site: the day at a glance, a page a paper, and everything that is shown as JSON beside it."""
+"""Writes the site: the day at a glance, two pages a paper, and everything that is shown as JSON beside them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import paperworks
-from paperworks.app.evidence import Evidence
-from paperworks.core import Paper, Untested, papers, to_record
+from paperworks.core import Paper, papers
 from paperworks.lab import page
 
 from . import words
-from .views import ORIGINS, PaperView, ResultView, paper_view, tally
-
-Held = Mapping[str, Mapping[str, Evidence]]
+from .addresses import EXPORT, INDEX
+from .export import Held, export
+from .views import ORIGINS, PaperView, paper_view, tally
 
 
 def write_report(
@@ -35,12 +34,21 @@ def write_report(
     shown = papers() if of is None else of
     views = [paper_view(paper, published.get(slug, {}), local.get(slug, {})) for slug, paper in shown.items()]
     for view in views:
-        page.write(
-            folder / view.file,
-            _render("paper.html", title=view.paper.title, description=view.paper.gist, live=live, view=view),
-        )
-    page.write(folder / "data.json", json.dumps(_data(views), indent=1, ensure_ascii=False) + "\n")
-    return page.write(folder / "index.html", _index(views, live))
+        page.write(folder / view.file, _paper(view, live))
+        page.write(folder / view.comparison.file, _comparison(view, live))
+    everything = export(shown, published=published, local=local)
+    page.write(folder / EXPORT, json.dumps(everything, indent=1, ensure_ascii=False) + "\n")
+    return page.write(folder / INDEX, _index(views, live))
+
+
+def _paper(view: PaperView, live: bool) -> str:
+    return _render("paper.html", title=view.paper.title, description=view.paper.gist, live=live, view=view)
+
+
+def _comparison(view: PaperView, live: bool) -> str:
+    title = f"Yours against published: {view.paper.title}"
+    about = view.comparison.summary
+    return _render("compare.html", title=title, description=about, live=live, styles=("compare.css",), view=view)
 
 
 def _index(views: Sequence[PaperView], live: bool) -> str:
@@ -51,57 +59,38 @@ def _index(views: Sequence[PaperView], live: bool) -> str:
         title="paperworks: claims and evidence",
         description=words.headline(first.counts),
         live=live,
+        styles=("search.css",),
+        scripts=("search.js",),
         views=views,
+        fields=sorted({view.paper.field for view in views}, key=str.casefold),
         tallies=tallies,
         headline=words.headline(first.counts),
         headline_of=first.origin if first.measured else "",
     )
 
 
-def _render(template: str, *, title: str, description: str, live: bool, **context: Any) -> str:
-    scripts: Sequence[str] = (page.asset(__package__, "live.js"),) if live else ()
+def _render(
+    template: str,
+    *,
+    title: str,
+    description: str,
+    live: bool,
+    styles: Sequence[str] = (),
+    scripts: Sequence[str] = (),
+    **context: Any,
+) -> str:
+    running = ("live.js",) if live else ()
     return page.render(
         __package__,
         template,
         who="the report",
         title=title,
         description=description,
-        styles=(page.asset(__package__, "report.css"),),
-        scripts=scripts,
+        styles=[page.asset(__package__, name) for name in ("report.css", *styles)],
+        scripts=[page.asset(__package__, name) for name in (*scripts, *running)],
         live=live,
         meanings=words.MEANINGS,
         version=paperworks.__version__,
+        export=EXPORT,
         **context,
     )
-
-
-def _data(views: Sequence[PaperView]) -> dict[str, Any]:
-    return {
-        "version": paperworks.__version__,
-        "papers": [
-            {
-                "slug": view.paper.slug,
-                "arxiv": view.paper.arxiv,
-                "title": view.paper.title,
-                "claims": [
-                    {
-                        "id": claim.claim.id,
-                        "says": claim.claim.says,
-                        "metric": claim.claim.metric,
-                        "judged_by": claim.judged_by,
-                        **{result.origin: _result_data(result) for result in claim.results},
-                    }
-                    for claim in view.claims
-                ],
-            }
-            for view in views
-        ],
-    }
-
-
-def _result_data(view: ResultView) -> dict[str, Any]:
-    chosen = view.chosen
-    data: dict[str, Any] = {"verdict": str(chosen.verdict), "preset": chosen.preset, "stale": chosen.stale}
-    if chosen.result is None or isinstance(chosen.result, Untested):
-        return data | {"reason": chosen.reason}
-    return data | ({"reason": chosen.reason} if chosen.reason else {}) | {"result": to_record(chosen.result)}

@@ -9,9 +9,13 @@ from paperworks.app.evidence import Evidence
 from paperworks.core import Claim, Measurement, Paper, Published, Verdict
 
 from . import words
+from .addresses import paper_page
 from .choice import ORDER, Chosen, choose
+from .comparison_view import ComparisonView, comparison_view
 from .figures import data_url
-from .numbers import Shown, plain, shown
+from .methods import methods
+from .numbers import plain, shown
+from .result_view import ResultView
 from .rows import Table, table
 from .runs import BenchTable, RunView, bench_table, run_view
 from .snippet import snippet
@@ -21,27 +25,6 @@ ORIGINS = ("published", "yours")
 LONG_TABLE = 8
 
 Runs = Mapping[str, Evidence]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultView:
-    """One claim's result from one origin: a column of its comparison."""
-
-    origin: str
-    chosen: Chosen
-    shown: Shown | None
-    details: tuple[tuple[str, str], ...] = ()
-    cut_off: bool = False
-
-    @property
-    def mark(self) -> str:
-        """The name of the mark's drawing: solid, or hollow for a stand-in."""
-        return f"{self.chosen.verdict}-hollow" if self.chosen.stand_in else f"{self.chosen.verdict}"
-
-    @property
-    def word(self) -> str:
-        """The verdict as it is read out."""
-        return f"{self.chosen.verdict}, on a stand-in" if self.chosen.stand_in else f"{self.chosen.verdict}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +59,12 @@ class ClaimView:
     figures: tuple[FigureView, ...] = ()
     seen_before: tuple[int, ...] = ()
 
+    @property
+    def search_words(self) -> str:
+        """What a search finds the claim by."""
+        said = (self.claim.id, self.claim.says, self.claim.metric, self.claim.setting, self.claim.source)
+        return " ".join((*said, *(cell.label for cell in self.cells)))
+
     def result(self, origin: str) -> ResultView:
         """The result of that origin."""
         return next(view for view in self.results if view.origin == origin)
@@ -89,17 +78,26 @@ class ClaimView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperView:
-    """A paper's page."""
+    """A paper's page, and that of its comparison."""
 
     paper: Paper
     file: str
     snippet: str
+    methods: tuple[str, ...]
     claims: tuple[ClaimView, ...]
     telling: ClaimView
     figures: tuple[FigureView, ...]
     runs: tuple[RunView, ...]
     bench: tuple[BenchTable, ...]
     ran: Mapping[str, bool]
+    comparison: ComparisonView
+
+    @property
+    def search_words(self) -> str:
+        """What a search finds the paper, and with it all its claims, by."""
+        paper = self.paper
+        names = (paper.slug, paper.command, paper.arxiv, paper.title, *paper.authors, paper.field, paper.gist)
+        return " ".join((*names, *self.methods))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,14 +121,16 @@ def paper_view(paper: Paper, published: Runs, local: Runs) -> PaperView:
     claims = tuple(_claim_view(claim, runs, gallery) for claim in paper.claims)
     return PaperView(
         paper=paper,
-        file=f"{paper.command}.html",
+        file=paper_page(paper),
         snippet=snippet(paper.slug),
+        methods=methods(paper.slug),
         claims=claims,
         telling=_most_telling(claims),
         figures=gallery.rest(),
         runs=tuple(run_view(origin, run) for origin in ORIGINS for run in _in_order(runs[origin])),
         bench=tuple(bench_table(origin, runs[origin]["bench"]) for origin in ORIGINS if "bench" in runs[origin]),
         ran={origin: any(preset in ORDER for preset in runs[origin]) for origin in ORIGINS},
+        comparison=comparison_view(paper, published, local),
     )
 
 

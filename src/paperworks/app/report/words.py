@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from paperworks.core import Claim, Judge, Measurement, Verdict
 
-from .numbers import plain
+from .comparison import ClaimChange, Comparison
+from .difference import Change
+from .numbers import measured, plain
 
 SCALES = {
     "same": "the paper's own scale",
@@ -39,16 +41,15 @@ MEANINGS = {
 
 def headline(counts: Mapping[Verdict, int]) -> str:
     """The counts in a sentence: ``Of 9 claims measured, 6 hold, 1 holds in part and 2 fail.``"""
-    measured = sum(count for verdict, count in counts.items() if verdict is not Verdict.UNTESTED)
-    if not measured:
+    total = sum(count for verdict, count in counts.items() if verdict is not Verdict.UNTESTED)
+    if not total:
         return "No claim has been measured yet."
     parts = [
         f"{counts[verdict]}\u00a0{one if counts[verdict] == 1 else more}"
         for verdict, one, more in _COUNTED
         if counts[verdict]
     ]
-    text = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
-    return f"Of {measured} claims measured, {text}." if measured > 1 else f"One claim was measured: {text}."
+    return f"Of {total} claims measured, {_listed(parts)}." if total > 1 else f"One claim was measured: {parts[0]}."
 
 
 _COUNTED = (
@@ -57,6 +58,55 @@ _COUNTED = (
     (Verdict.FAILS, "fails", "fail"),
     (Verdict.UNCLEAR, "is unclear", "are unclear"),
 )
+
+
+def summary(comparison: Comparison) -> str:
+    """What a comparison found: ``Of 8 claims with a number on both sides, 2 changed and 6 are within noise.``"""
+    apart = len(comparison.of(Change.APART))
+    rest = f" {apart}\u00a0{'claim' if apart == 1 else 'claims'} could not be compared." if apart else ""
+    if not comparison.compared:
+        return f"No claim has a number on both sides that can be compared.{rest}"
+    counts = {what: len(comparison.of(what)) for what in _CHANGED}
+    parts = [f"{count}\u00a0{_CHANGED[what][count != 1]}" for what, count in counts.items() if count]
+    total = f"{comparison.compared}\u00a0{'claim' if comparison.compared == 1 else 'claims'}"
+    return f"Of {total} with a number on both sides, {_listed(parts)}.{rest}"
+
+
+_CHANGED = {
+    Change.CHANGED: ("changed", "changed"),
+    Change.NOISE: ("is within noise", "are within noise"),
+    Change.SAME: ("is the same", "are the same"),
+}
+
+
+def change(one: ClaimChange) -> str:
+    """What happened to a claim and how that is known, e.g. ``'within the noise of seeds; at other sizes'``."""
+    match one.change:
+        case Change.SAME:
+            said = "the same"
+        case Change.NOISE:
+            said = f"within the noise of {one.noise}"
+        case Change.CHANGED if one.noise:
+            said = f"changed, by more than the noise of {one.noise}"
+        case Change.CHANGED:
+            said = "changed, and nothing in it is random"
+        case Change.APART:
+            said = f"not compared: {one.because}"
+    verdicts = f"judged {one.first.verdict} and {one.second.verdict}" if one.verdict_differs else ""
+    return "; ".join(part for part in (said, verdicts, *one.caveats) if part)
+
+
+def difference(one: ClaimChange) -> str:
+    """The second number minus the first with its interval, with its sign; "" where there is none to show."""
+    if one.difference is None or one.change is Change.SAME or not isinstance(one.first.result, Measurement):
+        return ""
+    apart = one.difference
+    text = str(measured(apart.value, apart.low, apart.high, unit=one.first.result.unit, landmarks=(0.0,)))
+    return f"+{text}" if apart.value > 0 else text
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
 
 
 def interval_over(measurement: Measurement) -> str:

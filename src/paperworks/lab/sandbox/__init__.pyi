@@ -1,0 +1,15 @@
+from .functions import Call as Call
+from .functions import Case as Case
+from .functions import Check as Check
+from .functions import Outcome as Outcome
+from .functions import call as call
+from .functions import check as check
+from .limits import Limits as Limits
+from .result import Failure as Failure
+from .result import Result as Result
+from .result import Status as Status
+from .running import Script as Script
+from .running import run as run
+from .running import run_many as run_many
+from .walls import SandboxUnavailable as SandboxUnavailable
+from .walls import describe as describe
