@@ -26,23 +26,24 @@ ROWS = 64  # queries in a block; the carry is kept once for each
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """The size of a tile's key side, how many heads share its penalty, and Triton's warps and stages.
-
-    Chosen for H100 and H200 by what fits their registers and shared memory, not by measurement: a program of
-    `triton_kernels.attend` holds, a head, ROWS x V numbers of output and ROWS x COLUMNS scores in registers, and
-    ``stages`` tiles of keys and values in shared memory.
-    """
+    """How many keys a tile has, how many heads share its penalty in one program, and Triton's warps and stages."""
 
     columns: int
     heads: int
     warps: int
-    stages: int
+    stages: int = 2
 
 
-def launch(span: int, heads: int) -> Launch:
-    """For head widths up to ``span``, a power of two, and ``heads`` query heads."""
-    shared = 2 if heads % 2 == 0 and span <= 128 else 1
-    return Launch(columns=64 if span <= 128 else 32, heads=shared, warps=4 if span * shared <= 128 else 8, stages=2)
+def launch(span: int, heads: int, bytes_each: int) -> Launch:
+    """For heads of width ``span``, a power of two, of numbers of ``bytes_each``.
+
+    Reasoned for H100 and H200 and not measured: what a program holds, which is mostly HEADS outputs ROWS x span in
+    registers and the tiles of two stages in shared memory, shall leave room for a second program beside it.
+    """
+    size = span * bytes_each
+    if size <= 128:
+        return Launch(columns=32, heads=2 if heads % 2 == 0 else 1, warps=4)
+    return Launch(columns=32, heads=1, warps=4) if size <= 256 else Launch(columns=16, heads=1, warps=8)
 
 
 def attend(
@@ -223,7 +224,7 @@ def _problem(
     batch, heads, n, width = query.shape
     _, kv_heads, m, v_width = value.shape
     span, v_span = (max(16, triton.next_power_of_2(each)) for each in (width, v_width))
-    chosen = launch(max(span, v_span), heads)
+    chosen = launch(max(span, v_span), heads, query.element_size())
     numbers = {"n": n, "m": m, "heads": heads, "kv_heads": kv_heads, "selector": selector, "protect": protect}
     numbers |= {"window": window, "scale": scale, "softcap": softcap, "CAPPED": softcap > 0}
     numbers |= {"WIDTH": width, "SPAN": span, "V_WIDTH": v_width, "V_SPAN": v_span}

@@ -11,42 +11,41 @@ and adds dQ, and the selector's share of dK. Nothing of size N x M is kept but o
 
 from __future__ import annotations
 
-from typing import Any
 
 import triton
 import triton.language as tl
 
-from .triton_kernels import inside, logits_of, penalty_of, place, rows_of, votes_of
+from .triton_kernels import inside, logits_of, penalty_of, place, product, rows_of, votes_of
 
 __all__ = ["of_keys", "of_queries"]
 
 
 @triton.jit
 def of_keys(
-    query: Any,
-    key: Any,
-    value: Any,
-    query_pos: Any,
-    key_pos: Any,
-    query_doc: Any,
-    key_doc: Any,
-    carry: Any,
-    live: Any,
-    log_sum: Any,
-    inner: Any,
-    grad: Any,
-    grad_key: Any,
-    grad_value: Any,
-    grad_carry: Any,
-    n: Any,
-    m: Any,
-    heads: Any,
-    kv_heads: Any,
-    selector: Any,
-    protect: Any,
-    window: Any,
-    scale: Any,
-    softcap: Any,
+    query,
+    key,
+    value,
+    query_pos,
+    key_pos,
+    query_doc,
+    key_doc,
+    carry,
+    live,
+    log_sum,
+    inner,
+    grad,
+    grad_key,
+    grad_value,
+    grad_carry,
+    n,
+    m,
+    heads,
+    kv_heads,
+    selector,
+    protect,
+    window,
+    scale,
+    softcap,
     WIDTH: tl.constexpr,
     SPAN: tl.constexpr,
     V_WIDTH: tl.constexpr,
@@ -84,10 +83,10 @@ def of_keys(
                 logits = logits_of(q, k, scale, softcap, CAPPED)
                 weight = _weights(logits - penalty, seen, log_sum + at, row, n)
                 change = _of_scores(weight, do, v, inner + at, row, n)
-                dv = tl.dot(tl.trans(weight).to(do.dtype), do, dv, input_precision="ieee")
+                dv = product(tl.trans(weight).to(do.dtype), do, dv)
                 total += tl.sum(change, 0)
                 change = _through_cap(change, logits, softcap, CAPPED).to(q.dtype)
-                dk = tl.dot(tl.trans(change), q, dk, input_precision="ieee")
+                dk = product(tl.trans(change), q, dk)
         tl.atomic_add(grad_carry + (entry * blocks + block) * m + column, -total, mask=column < m, sem="relaxed")
     lane, v_lane = tl.arange(0, SPAN), tl.arange(0, V_SPAN)
     where = ((entry * kv_heads + shared) * m + column)[:, None]
@@ -98,30 +97,30 @@ def of_keys(
 
 @triton.jit
 def of_queries(
-    query: Any,
-    key: Any,
-    value: Any,
-    query_pos: Any,
-    key_pos: Any,
-    query_doc: Any,
-    key_doc: Any,
-    carry: Any,
-    live: Any,
-    log_sum: Any,
-    inner: Any,
-    grad: Any,
-    later: Any,
-    grad_query: Any,
-    grad_key: Any,
-    n: Any,
-    m: Any,
-    heads: Any,
-    kv_heads: Any,
-    selector: Any,
-    protect: Any,
-    window: Any,
-    scale: Any,
-    softcap: Any,
+    query,
+    key,
+    value,
+    query_pos,
+    key_pos,
+    query_doc,
+    key_doc,
+    carry,
+    live,
+    log_sum,
+    inner,
+    grad,
+    later,
+    grad_query,
+    grad_key,
+    n,
+    m,
+    heads,
+    kv_heads,
+    selector,
+    protect,
+    window,
+    scale,
+    softcap,
     WIDTH: tl.constexpr,
     SPAN: tl.constexpr,
     V_WIDTH: tl.constexpr,
@@ -161,38 +160,38 @@ def of_queries(
             change = _of_scores(_weights(logits - penalty, seen, log_sum + at, row, n), do, v, inner + at, row, n)
             total -= change
             change = _through_cap(change, logits, softcap, CAPPED).to(k.dtype)
-            _add(grad_query + at * WIDTH, row, n, tl.dot(change, k, input_precision="ieee") * scale, WIDTH, SPAN)
+            _add(grad_query + at * WIDTH, row, n, product(change, k) * scale, WIDTH, SPAN)
     behind = tl.load(later + (entry * blocks + block) * m + column, mask=column < m, other=0.0)
     of_votes = behind[None, :] + (tl.sum(total, 0)[None, :] - tl.cumsum(total, 0))
     change = _through_cap(tl.where(votes > 0, of_votes, 0.0), chosen_logits, softcap, CAPPED).to(chosen.dtype)
-    of_chosen = tl.dot(change, chosen_key, input_precision="ieee") * scale
+    of_chosen = product(change, chosen_key) * scale
     _add(grad_query + q_at * WIDTH, row, n, of_chosen, WIDTH, SPAN)
-    of_chosen_key = tl.dot(tl.trans(change), chosen, input_precision="ieee") * scale
+    of_chosen_key = product(tl.trans(change), chosen) * scale
     _add(grad_key + k_at * WIDTH, column, m, of_chosen_key, WIDTH, SPAN)
 
 
 @triton.jit
-def _weights(scores: Any, seen: Any, log_sum: Any, row: Any, n: Any) -> Any:
+def _weights(scores, seen, log_sum, row, n):
     """P of a tile, from its scores and the logarithm of the softmax's sum."""
     lse = tl.load(log_sum + row, mask=row < n, other=0.0)
     return tl.exp(tl.where(seen, scores - lse[:, None], float("-inf")))
 
 
 @triton.jit
-def _of_scores(weight: Any, do: Any, v: Any, inner: Any, row: Any, n: Any) -> Any:
+def _of_scores(weight, do, v, inner, row, n):
     """dA of a tile."""
     mean = tl.load(inner + row, mask=row < n, other=0.0)
-    return weight * (tl.dot(do, tl.trans(v), input_precision="ieee") - mean[:, None])
+    return weight * (product(do, tl.trans(v)) - mean[:, None])
 
 
 @triton.jit
-def _through_cap(change: Any, logits: Any, softcap: Any, CAPPED: tl.constexpr) -> Any:
+def _through_cap(change, logits, softcap, CAPPED: tl.constexpr):
     """The gradient before the soft cap, from that behind it and the capped logits."""
     return change * (1.0 - (logits / softcap) * (logits / softcap)) if CAPPED else change
 
 
 @triton.jit
-def _add(start: Any, index: Any, length: Any, amount: Any, WIDTH: tl.constexpr, SPAN: tl.constexpr) -> None:
+def _add(start, index, length, amount, WIDTH: tl.constexpr, SPAN: tl.constexpr) -> None:
     """Add [rows, SPAN] to rows ``index`` of a matrix [length, WIDTH], while other programs do the same."""
     lane = tl.arange(0, SPAN)
     there = (index < length)[:, None] & (lane < WIDTH)[None, :]

@@ -13,34 +13,35 @@ Tensors are contiguous: query [B, H, N, D], key [B, H_kv, M, D], value [B, H_kv,
 
 from __future__ import annotations
 
-from typing import Any
+import os
 
 import triton
 import triton.language as tl
 
-__all__ = ["attend", "column_sums", "inside", "live_tiles", "logits_of", "penalty_of", "place", "rows_of", "votes_of"]
+__all__ = ["attend", "column_sums", "inside", "live_tiles", "logits_of", "penalty_of", "place", "product", "rows_of", "votes_of"]
 
+_INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
 _NEGLIGIBLE = tl.constexpr(30.0)  # e^-30 = 1e-13 of a weight: a million such keys change nothing in float32
 
 
 @triton.jit
 def column_sums(
-    query: Any,
-    key: Any,
-    query_pos: Any,
-    key_pos: Any,
-    query_doc: Any,
-    key_doc: Any,
-    sums: Any,
-    n: Any,
-    m: Any,
-    heads: Any,
-    kv_heads: Any,
-    selector: Any,
-    protect: Any,
-    window: Any,
-    scale: Any,
-    softcap: Any,
+    query,
+    key,
+    query_pos,
+    key_pos,
+    query_doc,
+    key_doc,
+    sums,
+    n,
+    m,
+    heads,
+    kv_heads,
+    selector,
+    protect,
+    window,
+    scale,
+    softcap,
     WIDTH: tl.constexpr,
     SPAN: tl.constexpr,
     CAPPED: tl.constexpr,
@@ -65,24 +66,24 @@ def column_sums(
 
 @triton.jit
 def live_tiles(
-    query: Any,
-    key: Any,
-    key_norm: Any,
-    query_pos: Any,
-    key_pos: Any,
-    query_doc: Any,
-    key_doc: Any,
-    carry: Any,
-    tiles: Any,
-    counts: Any,
-    live: Any,
-    n: Any,
-    m: Any,
-    heads: Any,
-    kv_heads: Any,
-    window: Any,
-    scale: Any,
-    softcap: Any,
+    query,
+    key,
+    key_norm,
+    query_pos,
+    key_pos,
+    query_doc,
+    key_doc,
+    carry,
+    tiles,
+    counts,
+    live,
+    n,
+    m,
+    heads,
+    kv_heads,
+    window,
+    scale,
+    softcap,
     WIDTH: tl.constexpr,
     SPAN: tl.constexpr,
     CAPPED: tl.constexpr,
@@ -139,27 +140,27 @@ def live_tiles(
 
 @triton.jit
 def attend(
-    query: Any,
-    key: Any,
-    value: Any,
-    query_pos: Any,
-    key_pos: Any,
-    query_doc: Any,
-    key_doc: Any,
-    carry: Any,
-    tiles: Any,
-    counts: Any,
-    output: Any,
-    log_sum: Any,
-    n: Any,
-    m: Any,
-    heads: Any,
-    kv_heads: Any,
-    selector: Any,
-    protect: Any,
-    window: Any,
-    scale: Any,
-    softcap: Any,
+    query,
+    key,
+    value,
+    query_pos,
+    key_pos,
+    query_doc,
+    key_doc,
+    carry,
+    tiles,
+    counts,
+    output,
+    log_sum,
+    n,
+    m,
+    heads,
+    kv_heads,
+    selector,
+    protect,
+    window,
+    scale,
+    softcap,
     WIDTH: tl.constexpr,
     SPAN: tl.constexpr,
     V_WIDTH: tl.constexpr,
@@ -206,7 +207,7 @@ def attend(
             v = rows_of(value + shared * m * V_WIDTH, column, m, V_WIDTH, V_SPAN)
             new_best = _and(new_best, top)
             new_total = _and(new_total, total[g] * kept + tl.sum(weight, 1))
-            mixed = tl.dot(weight.to(v.dtype), v, out[g] * kept[:, None], input_precision="ieee")
+            mixed = product(weight.to(v.dtype), v, out[g] * kept[:, None])
             new_out = _and(new_out, mixed)
         best, total, out = new_best, new_total, new_out
     lane = tl.arange(0, V_SPAN)
@@ -220,7 +221,7 @@ def attend(
 
 
 @triton.jit
-def rows_of(start: Any, index: Any, length: Any, WIDTH: tl.constexpr, SPAN: tl.constexpr) -> Any:
+def rows_of(start, index, length, WIDTH: tl.constexpr, SPAN: tl.constexpr):
     """Rows ``index`` of a matrix [length, WIDTH], as [rows, SPAN]: zeros behind its ends. SPAN is a power of two."""
     lane = tl.arange(0, SPAN)
     there = (index < length)[:, None] & (lane < WIDTH)[None, :]
@@ -228,43 +229,52 @@ def rows_of(start: Any, index: Any, length: Any, WIDTH: tl.constexpr, SPAN: tl.c
 
 
 @triton.jit
-def place(position: Any, document: Any, start: Any, index: Any, length: Any) -> Any:
+def place(position, document, start, index, length):
     """Position and document of tokens; position -1 (padding) behind the end."""
     pos = tl.load(position + start + index, mask=index < length, other=-1)
     return pos, tl.load(document + start + index, mask=index < length, other=-1)
 
 
 @triton.jit
-def inside(qp: Any, qd: Any, kp: Any, kd: Any, window: Any) -> Any:
+def inside(qp, qd, kp, kd, window):
     """Whom a query sees, as `Layout.visible`: [rows, columns], boolean."""
     past = (kp[None, :] >= 0) & (kp[None, :] <= qp[:, None]) & (kp[None, :] > qp[:, None] - window)
     return past & (qd[:, None] == kd[None, :])
 
 
 @triton.jit
-def logits_of(q: Any, k: Any, scale: Any, softcap: Any, CAPPED: tl.constexpr) -> Any:
+def logits_of(q, k, scale, softcap, CAPPED: tl.constexpr):
     """Scaled and, where there is a soft cap, capped logits in float32."""
-    return _capped(tl.dot(q, tl.trans(k), input_precision="ieee") * scale, softcap, CAPPED)
+    return _capped(product(q, tl.trans(k)) * scale, softcap, CAPPED)
 
 
 @triton.jit
-def votes_of(logits: Any, seen: Any, qp: Any, kp: Any, protect: Any) -> Any:
+def votes_of(logits, seen, qp, kp, protect):
     """S of a tile: the selector's positive logits on keys seen, but for oneself and the protected."""
     counts = seen & (kp[None, :] < qp[:, None]) & (kp[None, :] >= protect)
     return tl.where(counts, tl.maximum(logits, 0.0), 0.0)
 
 
 @triton.jit
-def penalty_of(carry: Any, votes: Any, column: Any, m: Any) -> Any:
+def penalty_of(carry, votes, column, m):
     """F of a tile, from the carry at its first query: a vote counts from the next query on."""
     return tl.load(carry + column, mask=column < m, other=0.0)[None, :] + (tl.cumsum(votes, 0) - votes)
 
 
 @triton.jit
-def _and(items: Any, item: Any) -> Any:
+def product(a, b, total=None):
+    """``a @ b``, plus ``total``, in float32. The interpreter would multiply the bits of bfloat16 as integers."""
+    if _INTERPRETED:
+        return tl.dot(a.to(tl.float32), b.to(tl.float32), total, input_precision="tf32x3")
+    else:
+        return tl.dot(a, b, total, input_precision="tf32x3")
+
+
+@triton.jit
+def _and(items, item):
     return items + (item,)  # noqa: RUF005  (Triton does not unpack)
 
 
 @triton.jit
-def _capped(logits: Any, softcap: Any, CAPPED: tl.constexpr) -> Any:
+def _capped(logits, softcap, CAPPED: tl.constexpr):
     return softcap * (2.0 * tl.sigmoid(2.0 * logits / softcap) - 1.0) if CAPPED else logits
