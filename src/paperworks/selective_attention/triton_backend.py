@@ -17,9 +17,7 @@ from torch import Tensor
 from . import triton_gradients, triton_kernels
 from .layout import Layout
 
-__all__ = ["DTYPES", "attend"]
-
-DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+__all__ = ["attend", "backward", "forward"]
 
 ROWS = 64  # queries in a block; the carry is kept once for each
 
