@@ -44,6 +44,8 @@ def attend(
         capped = score if softcap is None else softcap * torch.tanh(score / softcap)
         return capped + bias[batch, row, column]
 
+    if not query.is_cuda:  # torch refuses tensors that record a gradient, even where none is asked for
+        query, key, value = query.detach(), key.detach(), value.detach()
     flex = _compiled() if query.is_cuda else flex_attention
     shared = query.shape[1] != key.shape[1]
     output = flex(
