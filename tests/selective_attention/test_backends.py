@@ -27,6 +27,7 @@ class Case:
 
     queries: int
     keys: int | None = None
+    batch: int = 2
     heads: int = 2
     kv_heads: int = 2
     width: int = 8
@@ -58,13 +59,13 @@ class Case:
         """query, key, value and ``before``; ``loud`` scales the queries, and with them the votes."""
         generator = torch.Generator().manual_seed(self.length)
         shapes = [
-            (2, self.heads, self.queries, self.width),
-            (2, self.kv_heads, self.length, self.width),
-            (2, self.kv_heads, self.length, self.value_width or self.width),
+            (self.batch, self.heads, self.queries, self.width),
+            (self.batch, self.kv_heads, self.length, self.width),
+            (self.batch, self.kv_heads, self.length, self.value_width or self.width),
         ]
         query, key, value = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes)
         wide = torch.promote_types(dtype, torch.float32)
-        before = torch.rand(2, self.length, generator=generator, dtype=wide) * (2.0 if self.before else 0.0)
+        before = torch.rand(self.batch, self.length, generator=generator, dtype=wide) * (2.0 if self.before else 0.0)
         tensors = [*(tensor.to(dtype) for tensor in (query * loud, key, value)), before]
         return [tensor.requires_grad_() for tensor in tensors]
 
@@ -79,15 +80,15 @@ class Case:
 
 
 CASES = {
-    **{f"{n} tokens": Case(queries=n) for n in (1, 2, 3, 17, 64, 65, 130)},
-    "one shared key head": Case(queries=65, heads=4, kv_heads=1, selector=3),
+    **{f"{n} tokens": Case(queries=n, batch=1) for n in (1, 2, 3, 17, 64, 65, 130)},
+    "one shared key head": Case(queries=65, heads=4, kv_heads=1, selector=3, batch=1),
     "two groups": Case(queries=17, heads=6, kv_heads=2, selector=4, width=12),
     "padding": Case(queries=65, kind="padded"),
     "padding, a part": Case(queries=17, keys=40, kind="padded"),
-    "packed": Case(queries=130, kind="packed"),
-    "window": Case(queries=130, window=20),
+    "packed": Case(queries=100, kind="packed"),
+    "window": Case(queries=130, window=20, batch=1),
     "window of documents": Case(queries=65, kind="packed", window=7, protect=2),
-    "soft cap": Case(queries=65, softcap=1.5),
+    "soft cap": Case(queries=65, softcap=1.5, batch=1),
     "penalties from before": Case(queries=17, keys=130, before=True),
     "next token": Case(queries=1, keys=66, before=True, kind="padded", heads=4, kv_heads=2),
     "nobody protected": Case(queries=17, protect=0),
