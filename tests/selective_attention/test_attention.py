@@ -21,7 +21,9 @@ def normal(*shape, seed=0, dtype=torch.float64):
 
 
 def tokens(length, heads=2, kv_heads=2, width=4, batch=1, **more):
-    return [normal(batch, count, length, width, seed=seed, **more) for seed, count in enumerate((heads, kv_heads, kv_heads))]
+    return [
+        normal(batch, count, length, width, seed=seed, **more) for seed, count in enumerate((heads, kv_heads, kv_heads))
+    ]
 
 
 def test_the_hand_example():
@@ -162,7 +164,7 @@ def test_a_padded_row_is_the_row_without_padding_and_a_document_the_document_alo
 
 def test_a_budget_hides_what_was_voted_out_and_a_large_one_nothing():
     query, key, value = tokens(30)
-    output, penalty, after = sa.selective_attention(query, key, value, return_F=True)
+    output, penalty, _ = sa.selective_attention(query, key, value, return_F=True)
     assert torch.allclose(sa.selective_attention(query, key, value, budget=30), output)
     pruned = sa.selective_attention(query, key, value, budget=6)
     alive = reference.prune_mask(penalty, 6)

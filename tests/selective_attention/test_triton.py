@@ -83,7 +83,9 @@ def test_what_is_left_out_has_no_weight_and_its_votes_still_learn(loud):
     assert weights.amax((0, 2, 4))[dead].max() < 1e-12
     ours = torch.autograd.grad(attend(*inputs, layout, backend="triton", **how)[0].square().sum(), inputs)
     wanted = torch.autograd.grad(attend(*inputs, layout, backend="block", **how)[0].square().sum(), inputs)
-    assert all(torch.allclose(a, b, rtol=1e-3, atol=1e-5 * float(b.abs().max())) for a, b in zip(ours, wanted, strict=True))
+    assert all(
+        torch.allclose(a, b, rtol=1e-3, atol=1e-5 * float(b.abs().max())) for a, b in zip(ours, wanted, strict=True)
+    )
 
 
 @pytest.mark.parametrize("backend", ["block", "triton"])
@@ -99,7 +101,7 @@ def test_what_is_kept_for_the_gradient_is_a_row_a_block(backend):
         attend(query, query, query, causal(256, 256, device=DEVICE), scale=0.5, backend=backend)
     rows = 256 // 64 + 1
     assert sum(kept.values()) < 4 * query.numel() + 3 * rows * 256
-    assert 256 * 256 > 4 * query.numel() + 3 * rows * 256
+    assert 4 * query.numel() + 3 * rows * 256 < 256 * 256
 
 
 def test_it_passes_through_torch_compile_whole():

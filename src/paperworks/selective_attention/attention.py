@@ -145,8 +145,8 @@ BACKENDS: Mapping[str, Callable[..., tuple[Tensor, Tensor]]] = {
     "triton": _triton,
     "flex": _flex,
 }
-"""How attention is computed: ``eager`` with every matrix whole, ``block`` a block of queries at a time, ``triton`` so on
-a GPU, ``flex`` by torch's FlexAttention with F whole."""
+"""How attention is computed: ``eager`` with every matrix whole, ``block`` a block of queries at a time, ``triton`` the
+same on a GPU, ``flex`` by torch's FlexAttention, with F whole."""
 
 _TRITON_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
@@ -191,10 +191,12 @@ def _check_tensors(query: Tensor, key: Tensor, value: Tensor) -> None:
     if not all(tensor.is_floating_point() for tensor in (query, key, value)):
         raise TypeError("query, key and value must be floating-point tensors")
     if not query.dtype == key.dtype == value.dtype:
-        raise TypeError(
-            f"query, key and value must have one type, not {query.dtype}, {key.dtype} and {value.dtype}"
-        )
-    if not query.ndim == key.ndim == value.ndim == 4 or key.shape[:3] != value.shape[:3] or query.shape[-1] != key.shape[-1]:
+        raise TypeError(f"query, key and value must have one type, not {query.dtype}, {key.dtype} and {value.dtype}")
+    if (
+        not query.ndim == key.ndim == value.ndim == 4
+        or key.shape[:3] != value.shape[:3]
+        or query.shape[-1] != key.shape[-1]
+    ):
         raise ValueError(
             "query is [B, H, N, D], key and value [B, H_kv, M, D]; "
             f"not {list(query.shape)}, {list(key.shape)}, {list(value.shape)}"

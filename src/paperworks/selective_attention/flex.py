@@ -48,9 +48,7 @@ def attend(
         query, key, value = query.detach(), key.detach(), value.detach()
     flex = _compiled() if query.is_cuda else flex_attention
     shared = query.shape[1] != key.shape[1]
-    output = flex(
-        query, key, value, score_mod=score_mod, block_mask=_block_mask(seen), scale=scale, enable_gqa=shared
-    )
+    output = flex(query, key, value, score_mod=score_mod, block_mask=_block_mask(seen), scale=scale, enable_gqa=shared)
     return output.masked_fill(blind[:, None, :, None], 0.0), after
 
 
