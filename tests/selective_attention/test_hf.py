@@ -157,7 +157,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(build, tokens):
     gradients = []
     for checkpointing in (False, True):
         if checkpointing:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            model.activation_checkpointing_enable({"use_reentrant": False})
         model.zero_grad()
         model(input_ids=ids, labels=ids).loss.backward()
         gradients.append([parameter.grad.clone() for parameter in model.parameters()])

@@ -34,7 +34,7 @@
       token.classList.toggle("later", index > state.row);
       token.classList.toggle("pointed", index === state.column);
       token.classList.toggle("masked", index < state.row && value >= 1);
-      token.style.opacity = index < state.row ? String(Math.max(0.4, Math.exp(-value))) : "";
+      token.style.setProperty("--share", index < state.row ? String(1 - Math.exp(-value)) : "0");
     });
     at("tokens").setAttribute("aria-activedescendant", `token-${state.row}`);
   }
