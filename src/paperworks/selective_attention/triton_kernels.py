@@ -18,18 +18,7 @@ import os
 import triton
 import triton.language as tl
 
-__all__ = [
-    "attend",
-    "column_sums",
-    "inside",
-    "live_tiles",
-    "logits_of",
-    "penalty_of",
-    "place",
-    "product",
-    "rows_of",
-    "votes_of",
-]
+__all__ = ["attend", "column_sums", "inside", "live_tiles", "logits_of", "penalty_of", "place", "product", "rows_of", "votes_of"]
 
 _INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
 _NEGLIGIBLE = tl.constexpr(30.0)  # e^-30 = 1e-13 of a weight: a million such keys change nothing in float32
