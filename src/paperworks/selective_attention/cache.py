@@ -28,12 +28,15 @@ LAYER = "_selective_layer"  # on the keys that go to the attention function, whi
 _KNOWN = {"full_attention", "sliding_attention"}
 
 
-class SelectiveLayer(DynamicLayer):
+class SelectiveLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """One layer's keys and values [B, H_kv, K, D], positions and penalties [B, K].
 
     ``budget`` is how many tokens are kept from one step to the next, None for all; ``window`` W lets go besides what
     the next query is W or more positions ahead of.
     """
+
+    keys: Tensor  # absent until the first update, which transformers tells by is_initialized
+    values: Tensor
 
     def __init__(self, budget: int | None = None, window: int | None = None) -> None:
         super().__init__()
@@ -116,7 +119,7 @@ class SelectiveLayer(DynamicLayer):
         if not self.is_initialized:
             return 0
         parts = (self.keys, self.values, self.positions, self.penalty, self.count)
-        return sum(part.untyped_storage().nbytes() for part in parts)
+        return sum(int(part.untyped_storage().nbytes()) for part in parts)
 
     @property
     def is_croppable(self) -> bool:  # type: ignore[override]
@@ -191,4 +194,4 @@ class SelectiveCache(Cache):
     @property
     def nbytes(self) -> int:
         """The bytes that all layers occupy."""
-        return sum(layer.nbytes for layer in self.layers)
+        return sum(layer.nbytes for layer in self.layers if isinstance(layer, SelectiveLayer))

@@ -109,7 +109,7 @@ def _load(model: str) -> tuple[Any, Any]:
         raise UserError(f"{model!r} is no causal language model with a tokenizer: {_first_line(error)}") from error
     if loaded.config._attn_implementation != NAME:
         raise UserError(f"{model!r} has no selective attention: train it after hf.enable(model), and save it")
-    return loaded.eval(), tokenizer
+    return loaded, tokenizer
 
 
 def _sequences(tokenizer: Any, text: str, context: int, count: int) -> Any:

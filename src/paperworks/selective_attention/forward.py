@@ -20,7 +20,7 @@ from .attention import attend
 from .cache import LAYER, SelectiveLayer
 from .config import SelectiveConfig
 from .layout import Layout, causal, packed, padded
-from .models import LIMIT, OBSERVER, Limit, Selection, settings_of
+from .models import LIMIT, NAME, OBSERVER, Limit, Selection, settings_of
 from .pruning import kept, survivors
 
 __all__ = ["attention_forward", "tokens_mask"]
@@ -57,6 +57,7 @@ def attention_forward(
     if position_bias is not None or s_aux is not None:
         raise ValueError("selective attention takes no position bias and no attention sinks")
     settings = settings_of(module.config)
+    module.config.attn_implementation = NAME  # a loaded config has lost it, and would be saved without
     if settings.selector_head >= query.shape[1]:
         raise ValueError(f"selector_head={settings.selector_head} does not exist: heads are 0 to {query.shape[1] - 1}")
     layer, limit = getattr(key, LAYER, None), getattr(module, LIMIT, None) or Limit()
@@ -139,7 +140,7 @@ def _layout(
     if mask is not None and mask.ndim != 2:
         raise ValueError(f"selective attention takes a 2-D attention_mask, not one of shape {list(mask.shape)}")
     queries, keys = query.shape[2], key.shape[2]
-    more = {"protect": settings.protect, "window": getattr(mask, WINDOW, None)}
+    more: dict[str, Any] = {"protect": settings.protect, "window": getattr(mask, WINDOW, None)}
     if layer is not None:
         if mask is not None and mask.dtype != torch.bool:
             raise ValueError("selective attention with a cache takes one sequence a row: no documents, no chunks")

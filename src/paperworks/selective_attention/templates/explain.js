@@ -5,7 +5,8 @@
   const tokens = [...at("tokens").children];
   const map = at("map");
   const count = tokens.length;
-  const side = Math.max(4, Math.min(18, Math.floor(720 / count)));
+  const bounds = [4, 18];
+  let side = bounds[0];
   const full = 4;
   const state = { layer: 0, show: "penalty", row: count - 1, column: 0 };
 
@@ -31,14 +32,16 @@
       const value = valueAt(state.row, index);
       token.setAttribute("aria-selected", String(index === state.row));
       token.classList.toggle("later", index > state.row);
+      token.classList.toggle("pointed", index === state.column);
       token.classList.toggle("masked", index < state.row && value >= 1);
-      token.style.opacity = index < state.row ? String(Math.max(0.25, Math.exp(-value))) : "";
+      token.style.setProperty("--share", index < state.row ? String(1 - Math.exp(-value)) : "0");
     });
     at("tokens").setAttribute("aria-activedescendant", `token-${state.row}`);
   }
 
   function draw() {
     const ratio = window.devicePixelRatio || 1;
+    side = Math.max(bounds[0], Math.min(bounds[1], Math.floor((map.parentElement.clientWidth - 2) / count)));
     const pen = map.getContext("2d");
     const colours = getComputedStyle(document.documentElement);
     map.width = map.height = count * side * ratio;
@@ -95,6 +98,7 @@
     choice.addEventListener("change", () => show({ show: choice.value }));
   });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  window.addEventListener("resize", draw);
 
   at("choices").addEventListener("submit", (event) => event.preventDefault());
   ["choices", "reading", "map-part"].forEach((id) => { at(id).hidden = false; });
