@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from paperworks.app.report.addresses import EXPORT
 from paperworks.app.store import Store
 
 WAITS = """
@@ -50,7 +51,7 @@ def test_the_report_of_two_runs_at_a_time_has_what_both_found(patient: Any) -> N
     (patient.root / "go").write_text("go")
     out, err = first.communicate()
     assert (first.returncode, err.count("failed")) == (0, 0)
-    shown = json.loads((Path(json.loads(out)["report"]).parent / "data.json").read_text())
+    shown = json.loads(Path(json.loads(out)["report"]).with_name(EXPORT).read_text())
     found = {paper["slug"]: [claim["yours"]["verdict"] for claim in paper["claims"]] for paper in shown["papers"]}
     assert found == {"waits": ["holds", "holds"], "other": ["holds", "holds"]}
 

@@ -7,49 +7,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from paperworks.app.evidence import Evidence, Figure
 from paperworks.app.lock import Lock
 from paperworks.app.report import write_report
 from paperworks.app.store import Store
-from paperworks.core import Claim, Measurement, Paper, at_least
 from paperworks.lab import Lab
-
-CLAIM = Claim(id="C1", says="More.", metric="how much", setting="there", source="Table 1", judge=at_least(0, null=0))
-PAPER = Paper(
-    slug="fake",
-    arxiv="2410.00001",
-    title="A fake",
-    authors=("A. Author",),
-    field="testing",
-    gist="A paper that exists to be run.",
-    claims=(CLAIM,),
-)
-
-
-def evidence(value: float) -> Evidence:
-    given: dict[str, Any] = {"value": value, "low": value, "high": value, "interval": "seeds", "n": 3}
-    run = Evidence(
-        slug="fake",
-        preset="quick",
-        sizes={},
-        seeds=3,
-        source={},
-        commit=None,
-        started="2026-01-01T00:00:00+00:00",
-        finished=None,
-        state="partial",
-        error=None,
-        environment={},
-        cost={},
-        figures={"curve": Figure(alt="A curve.", svg="<svg>" + "x" * 20_000 + "</svg>")},
-    )
-    return run.with_result(CLAIM, Measurement(claim="C1", scale="same", setting="here", **given))
 
 
 def fill(folder: Path) -> None:
@@ -58,29 +27,35 @@ def fill(folder: Path) -> None:
     (folder / "words.txt").write_text("made\n")
 
 
-def store_twice(home: Path) -> object:
+@pytest.fixture
+def sample(sample_evidence: Any, oracle: Any) -> SimpleNamespace:
+    """A paper, and two runs of it."""
+    return SimpleNamespace(paper=oracle.PAPER, first=sample_evidence, second=replace(sample_evidence, seeds=4))
+
+
+def store_twice(home: Path, sample: Any) -> object:
     """The evidence that is held after a second one was written over a first."""
     store = Store(home, warn=pytest.fail)
-    for value in (1.0, 2.0):
-        store.write(evidence(value))
+    store.write(sample.first)
+    store.write(sample.second)
     return store.read("fake", "quick")
 
 
-def keep_step(home: Path) -> object:
+def keep_step(home: Path, sample: Any) -> object:
     return Lab("fake", home=home).step("train", lambda: np.arange(3000.0)).tolist()
 
 
-def keep_cached(home: Path) -> object:
+def keep_cached(home: Path, sample: Any) -> object:
     place = Lab("fake", home=home, cache=home).cached("corpus", 1, fill)
     return {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()}
 
 
-def report(home: Path) -> object:
-    write_report(home, local={"fake": {"quick": evidence(1.0)}}, published={}, of={"fake": PAPER})
+def report(home: Path, sample: Any) -> object:
+    write_report(home, local={"fake": {"quick": sample.first}}, published={}, of={"fake": sample.paper})
     return {path.name: path.read_bytes() for path in home.iterdir()}
 
 
-def lock(home: Path) -> object:
+def lock(home: Path, sample: Any) -> object:
     held = Lock(home / "deep" / "quick.lock")
     try:
         return held.take()
@@ -88,11 +63,11 @@ def lock(home: Path) -> object:
         held.release()
 
 
-def half_read(home: Path) -> Iterator[str]:
+def half_read(home: Path, sample: Any) -> Iterator[str]:
     """What a reader would find of evidence and reports that is no whole file."""
     store = Store(home, warn=pytest.fail)
     held = store.read("fake", "quick")
-    if held not in (None, evidence(1.0), evidence(2.0)):
+    if held not in (None, sample.first, sample.second):
         yield "evidence"
     yield from (page.name for page in home.glob("[!.]*.html") if not page.read_text().rstrip().endswith("</html>"))
 
@@ -100,24 +75,24 @@ def half_read(home: Path) -> Iterator[str]:
 @pytest.mark.parametrize("stays_full", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("work", [store_twice, keep_step, keep_cached, report, lock])
 def test_every_call_that_writes_may_fail(
-    work: Callable[[Path], object], stays_full: bool, tmp_path: Path, failing_disk: Any
+    work: Callable[[Path, Any], object], stays_full: bool, tmp_path: Path, sample: Any, failing_disk: Any
 ) -> None:
-    undisturbed = work(tmp_path / "undisturbed")
+    undisturbed = work(tmp_path / "undisturbed", sample)
     refused = []
     for at in range(1, 200):
         home = tmp_path / str(at)
         home.mkdir()
         with failing_disk(str(home), at, stays_full=stays_full) as disk:
             try:
-                result = work(home)
+                result = work(home, sample)
             except OSError:
                 result = None
-        assert not list(half_read(home))
+        assert not list(half_read(home, sample))
         if not disk.refused:
             break
         refused.append(disk.refused.split()[0])
         assert result in (None, undisturbed)
-        assert work(home) == undisturbed, f"after {disk.refused}"
+        assert work(home, sample) == undisturbed, f"after {disk.refused}"
         assert names(home) == names(tmp_path / "undisturbed"), f"after {disk.refused}"
     else:
         pytest.fail("there is no end of writing")

@@ -16,56 +16,21 @@ from paperworks.app import runner
 from paperworks.app.main import main
 from paperworks.core import papers
 
-COMMANDS = ("list", "show", "run", "bench", "report", "publish", "version", *(p.command for p in papers().values()))
+COMMANDS = (
+    *("list", "show", "run", "bench", "report", "publish", "compare", "new", "version"),
+    *(paper.command for paper in papers().values()),
+)
+COMPARED = (3, 4)
+"""The exit codes of `paperworks compare` that are answers."""
 OPTIONS = (
-    *(
-        "--preset",
-        "--seeds",
-        "--jobs",
-        "--fresh",
-        "--device",
-        "--timeout",
-        "--memory",
-        "--json",
-        "--out",
-        "--published",
-    ),
-    *("--debug", "--help", "-h", "--open"),
+    *("--preset", "--seeds", "--jobs", "--fresh", "--device", "--timeout", "--memory", "--json", "--out", "--open"),
+    *("--published", "--arxiv", "--title", "--author", "--gist", "--debug", "--help", "-h"),
 )
 VALUES = (
-    *("quick", "smoke", "full", "gpu", "paper", "bench", "lmul", "LMUL", "two-words", "", "0", "1", "-1", "3", "1e999"),
-    *(
-        "nan",
-        "-inf",
-        "0x10",
-        "9" * 20,
-        "9" * 400,
-        "9" * 5000,
-        "cpu",
-        "cuda",
-        "cuda:0",
-        "cuda:99",
-        "cuda:x",
-        "mps",
-        "auto",
-    ),
-    *(
-        ".",
-        "/dev/null",
-        "/dev/full",
-        "no.json",
-        "n" * 300,
-        "--",
-        "-",
-        "=",
-        "--=",
-        "[red]",
-        "%",
-        "{}",
-        "$HOME",
-        "~",
-        "'x",
-    ),
+    *("quick", "smoke", "full", "gpu", "paper", "bench", "lmul", "LMUL", "two-words", "published", "local"),
+    *("2410.00907", "", "0", "1", "-1", "3", "1e999", "nan", "-inf", "0x10", "9" * 20, "9" * 400, "9" * 5000),
+    *("cpu", "cuda", "cuda:0", "cuda:99", "cuda:x", "mps", "auto", ".", "/dev/null", "/dev/full", "no.json", "n" * 300),
+    *("--", "-", "=", "--=", "[red]", "%", "{}", "$HOME", "~", "'x"),
 )
 WORDS = (
     st.sampled_from(COMMANDS)
@@ -84,9 +49,11 @@ LINES = (
 
 @pytest.fixture
 def quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of one's own, no browser, and papers that do not run: what a line asks for is still all checked."""
+    """A home of one's own, no browser, and no paper that is run or written: what a line asks for is still checked."""
     monkeypatch.setenv("PAPERWORKS_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("webbrowser.open", lambda _: True)
+    monkeypatch.setattr("paperworks.app.new_paper.create", lambda about, root: [])
+    monkeypatch.setattr("paperworks.app.new_paper.write_tables", lambda root: None)
     monkeypatch.setattr(runner.Runner, "run", lambda self, chosen: [outcome(self, paper) for paper in chosen])
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -101,7 +68,9 @@ def check_line(arguments: list[str]) -> None:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(arguments)
     said = err.getvalue()
-    assert code in {0, 2}, f"{arguments} exited with {code} and said {said}"
+    assert code in {0, 2, *(COMPARED if "compare" in arguments else ())}, (
+        f"{arguments} exited with {code} and said {said}"
+    )
     assert "Traceback" not in said or "--debug" in arguments, f"{arguments} said {said}"
     if code == 2:
         assert said.strip(), f"{arguments} was refused without a word"
