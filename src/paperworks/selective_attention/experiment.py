@@ -1,26 +1,44 @@
-"""Measures the paper's claims."""
+"""Measures the paper's claims: operations, variable assignment, and language models of Python source."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from paperworks.core import Measurement, Untested
-from paperworks.lab import Lab
+from paperworks.lab import Lab, stats
+
+from . import assignment_claims
+from .operations import PAPERS
+from .sizes import PRESETS, Sizes
 
 __all__ = ["PRESETS", "Sizes", "run"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """How much an experiment does."""
-
-    seeds: int
-
-
-PRESETS = {"smoke": Sizes(seeds=3), "quick": Sizes(seeds=3), "full": Sizes(seeds=5)}
+_CONTEXT = 512
+_CONTEXTS = (_CONTEXT, 1024, 2048)
 
 
 def run(lab: Lab, sizes: Sizes) -> Iterator[Measurement | Untested]:
-    """A result for every claim, as soon as it is known."""
-    yield Untested(claim="C1", reason="nothing measures it yet")
+    """A result for every claim, as soon as it is known, cheapest first."""
+    yield _computation()
+    yield from assignment_claims.claims(lab, sizes.assignment)
+
+
+def _computation() -> Measurement:
+    return Measurement(
+        claim="S7",
+        **stats.exact(100 * PAPERS.selection(_CONTEXT) / PAPERS.forward(_CONTEXT)).as_fields(),
+        scale="same",
+        setting=f"{PAPERS.layers} layers of {PAPERS.heads} heads, width {PAPERS.width}, a context of {_CONTEXT}; counted",
+        unit="%",
+        note="Operations are not time: what memory traffic adds is in the bench (`paperworks bench selective_attention`).",
+        rows=tuple(
+            {
+                "context": float(context),
+                "selection, %": 100 * PAPERS.selection(context) / PAPERS.forward(context),
+                "with the selector's logits computed twice, %": 100
+                * PAPERS.recomputed(context)
+                / PAPERS.forward(context),
+            }
+            for context in _CONTEXTS
+        ),
+    )
