@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from . import tiny_lm, values
 from .corpus import SPLITS, Corpus, Split, standard_library
@@ -162,11 +162,14 @@ class Training:
             self._recent = []
 
 
-def untrained(recipe: Recipe) -> LlamaForCausalLM:
-    """The model before the first step, drawn from the recipe's seed; the global random state stays as it was."""
+def untrained(recipe: Recipe, config: LlamaConfig | None = None) -> LlamaForCausalLM:
+    """The model before the first step, drawn from the recipe's seed; the global random state stays as it was.
+
+    ``config`` takes the place of the recipe's.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return LlamaForCausalLM(recipe.config())
+        return LlamaForCausalLM(recipe.config() if config is None else config)
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
