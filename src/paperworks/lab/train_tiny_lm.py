@@ -55,9 +55,9 @@ class Training:
     follows from the seed and the step alone, and the global random state is neither used nor changed. The same holds on
     one machine with one number of threads; sums are taken in another order elsewhere, and on a GPU.
 
-    ``stream`` is [N] tokens. ``model`` is what to train, else `untrained` of the recipe, and ``objective`` what to lower;
-    where a checkpoint is found, they must be those it was made with. ``log`` gets the objective's mean over every
-    `LOG_EVERY` steps. Raises ValueError for a
+    ``stream`` is [N] tokens. ``model`` is what to train, else `untrained` of the recipe, and ``objective`` what to
+    lower; where a checkpoint is found, they must be those it was made with. ``log`` gets the objective's mean over
+    every `LOG_EVERY` steps. Raises ValueError for a
     stream shorter than one batch and for a checkpoint of another recipe or stream.
     """
 

@@ -29,12 +29,13 @@ Rows = tuple[Mapping[str, str | float | None], ...]
 
 
 def claims(lab: Lab, sizes: AssignmentSizes) -> Iterator[Measurement]:
-    """S4, S4-longer and S4-standard, over seeds."""
+    """S4, S4-longer and S4-standard, over models trained from different seeds."""
+    seeds = range(sizes.models_per_seed * len(lab.seeds))
     weights = {
-        attention: lab.each_seed(f"assignment-{attention}", task.train, attention=attention, steps=sizes.steps)
+        attention: lab.each_seed(f"assignment-{attention}", task.train, seeds, attention=attention, steps=sizes.steps)
         for attention in _ATTENTIONS
     }
-    accuracies = {attention: _accuracies(lab, weights[attention], attention, sizes.rows) for attention in _ATTENTIONS}
+    accuracies = {attention: _accuracies(weights[attention], attention, sizes.rows) for attention in _ATTENTIONS}
     judged = {
         "S4": ("selective", task.LONGEST, _overwritten(lab, weights["selective"], sizes.rows)),
         "S4-longer": ("selective", 4 * task.LONGEST, _pruned(lab, weights["selective"], sizes.rows)),
@@ -47,7 +48,7 @@ def claims(lab: Lab, sizes: AssignmentSizes) -> Iterator[Measurement]:
             **stats.mean(accuracies[attention][:, COUNTS.index(count)]).as_fields(),
             scale="smaller",
             setting=(
-                f"{len(lab.seeds)} models of 2 layers, 2 heads and width 32, {sizes.steps} steps of training; "
+                f"{len(seeds)} models of 2 layers, 2 heads and width 32, {sizes.steps} steps of training; "
                 f"{sizes.rows} new sequences of {count} assignments"
             ),
             note=note,
@@ -56,13 +57,11 @@ def claims(lab: Lab, sizes: AssignmentSizes) -> Iterator[Measurement]:
         )
 
 
-def _accuracies(
-    lab: Lab, weights: Sequence[task.Weights], attention: task.Attention, rows: int
-) -> np.ndarray[Any, Any]:
+def _accuracies(weights: Sequence[task.Weights], attention: task.Attention, rows: int) -> np.ndarray[Any, Any]:
     """[S, C] over seeds and `COUNTS`."""
     judged = [
         task.accuracy(trained, attention=attention, seed=seed, counts=COUNTS, rows=rows)
-        for seed, trained in zip(lab.seeds, weights, strict=True)
+        for seed, trained in enumerate(weights)
     ]
     return np.array(judged)
 
@@ -71,16 +70,16 @@ def _overwritten(lab: Lab, weights: Sequence[task.Weights], rows: int) -> tuple[
     """What the penalty does with values that have been overwritten, in a sentence and a figure."""
     acting = [
         task.overwritten_and_standing(trained, seed=seed, count=task.LONGEST, rows=rows)
-        for seed, trained in zip(lab.seeds, weights, strict=True)
+        for seed, trained in enumerate(weights)
     ]
     means = {kind: np.mean([one[kind] for one in acting], axis=0) for kind in ("overwritten", "standing")}
     layer = int(np.argmax(means["overwritten"] - means["standing"]))
     note = (
-        f"When the question comes, the penalty in layer {layer} is {means['overwritten'][layer]:.1f} on values that were "
-        f"overwritten and {means['standing'][layer]:.1f} on those that stand, over all seeds."
+        f"When the question comes, the penalty in layer {layer} is {means['overwritten'][layer]:.1f} on values that "
+        f"were overwritten and {means['standing'][layer]:.1f} on those that stand, over all models."
     )
-    tokens = tensor([task.EXAMPLE])
-    drawing = draw.overwritten(task.penalties(weights[0], tokens)[:, 0], [task.spelled(token) for token in task.EXAMPLE])
+    penalty = task.penalties(weights[0], tensor([task.EXAMPLE]))[:, 0]
+    drawing = draw.overwritten(penalty, [task.spelled(token) for token in task.EXAMPLE])
     return note, (lab.figure("overwritten", drawing, alt=draw.OVERWRITTEN_ALT),)
 
 
@@ -88,7 +87,7 @@ def _pruned(lab: Lab, weights: Sequence[task.Weights], rows: int) -> tuple[str, 
     """How far the same models can be pruned, in a sentence and a figure."""
     curves = [
         task.pruned_accuracy(trained, seed=seed, count=_PRUNED_AT, rows=rows, budgets=_BUDGETS)
-        for seed, trained in zip(lab.seeds, weights, strict=True)
+        for seed, trained in enumerate(weights)
     ]
     table = {kind: np.array([curve[kind] for curve in curves]) for kind in ("selection", "window")}
     at = _BUDGETS.index(8)

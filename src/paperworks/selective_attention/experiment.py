@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from paperworks.core import Measurement, Untested
 from paperworks.lab import Lab, stats
 
-from . import assignment_claims
+from . import assignment_claims, language_claims
 from .operations import PAPERS
 from .sizes import PRESETS, Sizes
 
@@ -21,6 +21,7 @@ def run(lab: Lab, sizes: Sizes) -> Iterator[Measurement | Untested]:
     """A result for every claim, as soon as it is known, cheapest first."""
     yield _computation()
     yield from assignment_claims.claims(lab, sizes.assignment)
+    yield from language_claims.claims(lab, sizes.language)
 
 
 def _computation() -> Measurement:
@@ -28,9 +29,9 @@ def _computation() -> Measurement:
         claim="S7",
         **stats.exact(100 * PAPERS.selection(_CONTEXT) / PAPERS.forward(_CONTEXT)).as_fields(),
         scale="same",
-        setting=f"{PAPERS.layers} layers of {PAPERS.heads} heads, width {PAPERS.width}, a context of {_CONTEXT}; counted",
+        setting=f"{PAPERS.layers} layers of {PAPERS.heads} heads, width {PAPERS.width}, {_CONTEXT} tokens; counted",
         unit="%",
-        note="Operations are not time: what memory traffic adds is in the bench (`paperworks bench selective_attention`).",
+        note="Operations are not time: that is in the bench (`paperworks bench selective_attention`).",
         rows=tuple(
             {
                 "context": float(context),

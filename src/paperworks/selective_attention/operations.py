@@ -9,7 +9,7 @@ __all__ = ["PAPERS", "Decoder"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoder:
-    """A decoder as the paper has them: ``layers`` layers of ``heads`` heads and width ``width``, MLPs 4 times as wide."""
+    """A decoder as the paper has them: ``layers`` layers of ``heads`` heads, MLPs 4 times as wide as ``width``."""
 
     layers: int
     heads: int

@@ -98,7 +98,7 @@ def built(attention: Attention, weights: Weights | None = None) -> LlamaForCausa
     model = LlamaForCausalLM(config)
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Embedding):
-            module.reset_parameters()  # torch's defaults: transformers' are made for wider models, and learn slower here
+            module.reset_parameters()  # torch's draw: transformers' is made for wider models, and learns slower here
     if weights is not None:
         model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     if attention == "selective":
@@ -137,7 +137,7 @@ def _answers(model: LlamaForCausalLM, tokens: Tensor) -> Tensor:
 
 
 def accuracy(weights: Weights, *, attention: Attention, seed: int, counts: Sequence[int], rows: int) -> list[float]:
-    """The share of values that the model names rightly, by the number of assignments, on ``rows`` new sequences each."""
+    """The share of values that the model names rightly on ``rows`` new sequences of each of ``counts`` assignments."""
     model = built(attention, weights)
     return [_correct(model, _held_out(count, rows, seed), nullcontext()) for count in counts]
 
@@ -166,8 +166,7 @@ def penalties(weights: Weights, tokens: Tensor) -> np.ndarray[Any, Any]:
 
 
 def overwritten_and_standing(weights: Weights, *, seed: int, count: int, rows: int) -> dict[str, list[float]]:
-    """The mean penalty, by layer, that acts at the question on values "overwritten" and on "standing" ones.
-    """
+    """The mean penalty, by layer, that acts at the question on values "overwritten" and on "standing" ones."""
     tokens = _held_out(count, rows, seed)
     statements = tokens[:, 1 : 1 + 2 * count]
     variables = statements[:, ::2]
