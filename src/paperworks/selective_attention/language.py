@@ -31,6 +31,7 @@ from . import hf
 from .budgets import find_budgets
 from .memory import memory_loss, recorded
 from .models import pruned, windowed
+from .pruned_loss import PrunedLoss
 
 __all__ = ["VARIANTS", "Study", "Variant"]
 
@@ -65,7 +66,9 @@ def built(recipe: Recipe, variant: Variant) -> LlamaForCausalLM:
     config = replace(recipe, heads=variant.heads * recipe.heads, kv_heads=variant.heads * recipe.kv_heads).config()
     config.head_dim = recipe.hidden // recipe.heads
     model = untrained(recipe, config)
-    return hf.enable(model, mem_loss_eps=variant.memory) if variant.selective else model  # type: ignore[no-any-return]
+    if variant.selective:
+        hf.enable(model, mem_loss_eps=variant.memory)
+    return model
 
 
 def objective(variant: Variant) -> Objective:
@@ -94,16 +97,22 @@ class Study:
         self._tokenizer = tiny_lm.tokenizer_of(lab, self._library, recipe.vocabulary)
         self._sizes = tiny_lm.token_sizes(self._tokenizer)
         self._key = {"recipe": recipe, "corpus": self._library.digest}
+        self._streams: dict[tuple[Split, int | None], Tokens] = {}
+        self._curves: dict[str, list[list[Point]]] = {}
 
     def stream(self, split: Split, tokens_per_file: int | None = None) -> Tokens:
         """[N]: the files of a split as tokens, a separator before each, or so many tokens of each file at most."""
-        texts = self._library.texts(split)
-        streams = [tiny_lm.token_stream(self._tokenizer, [text])[:tokens_per_file] for text in texts]
-        return np.concatenate(streams)
+        if (split, tokens_per_file) not in self._streams:
+            files = [tiny_lm.token_stream(self._tokenizer, [text]) for text in self._library.texts(split)]
+            self._streams[split, tokens_per_file] = np.concatenate([file[:tokens_per_file] for file in files])
+        return self._streams[split, tokens_per_file]
 
     def curves(self, variant: str) -> list[list[Point]]:
         """The learning curve of each seed: ``step``, ``seconds`` of training until then, and validation ``nats``."""
-        return [trained["curve"] for trained in self._trained_by_seed(variant)]
+        if variant not in self._curves:
+            trained = self._lab.each_seed(self._training(variant), self._train, **self._settings(variant))
+            self._curves[variant] = [one["curve"] for one in trained]
+        return self._curves[variant]
 
     def losses(
         self, variant: str, *, tokens_per_file: int | None = None, budget: int | None = None, window: int | None = None
@@ -112,7 +121,6 @@ class Study:
 
         With a ``budget`` every layer stores so many tokens, by the penalty; with a ``window`` it sees the last ones.
         """
-        self._trained_by_seed(variant)
         what = {"tokens_per_file": tokens_per_file, "budget": budget, "window": window}
         name = f"judge-{variant}-{self.recipe.context}"
         return self._lab.each_seed(name, self._losses, variant=variant, **what, **self._key)
@@ -124,13 +132,8 @@ class Study:
         "validation" and "test" hold the loss that was to be reached, the ``target``, and the pruned model's, on as many
         sequences of each split. Where even the whole context does not reach the target, the factor is 1.
         """
-        for variant in ("standard", "memory"):
-            self._trained_by_seed(variant)
         name = f"budgets-{self.recipe.context}"
         return self._lab.each_seed(name, self._budgets, sequences=sequences, step=step, **self._key)
-
-    def _trained_by_seed(self, variant: str) -> list[dict[str, Any]]:
-        return self._lab.each_seed(self._training(variant), self._train, **self._settings(variant))
 
     def _training(self, variant: str) -> str:
         return f"train-{variant}-{self.recipe.context}"
@@ -212,14 +215,13 @@ class Study:
     def _budgets(self, *, seed: int, sequences: int, step: int, recipe: Recipe, corpus: str) -> dict[str, Any]:
         standard, model = (self._model(variant, seed) for variant in ("standard", "memory"))
         rows = {split: self._sequences(split, sequences) for split in ("validation", "test")}
-        targets = {split: _mean_loss(standard, tokens) for split, tokens in rows.items()}
-        whole = _mean_loss(model, rows["validation"])
-        budgets, factor = (self.recipe.context,) * self.recipe.layers, 1.0
+        budgets, factor = (recipe.context,) * recipe.layers, 1.0
+        targets = {split: _loss(standard, tokens, budgets) for split, tokens in rows.items()}
+        whole = _loss(model, rows["validation"], budgets)
         if whole <= targets["validation"]:
             found = find_budgets(model, rows["validation"].split(_ROWS), targets["validation"], step=step)
             budgets, factor = found.budgets, found.memory_factor
-        with pruned(model, budgets):
-            losses = {split: _mean_loss(model, tokens) for split, tokens in rows.items()}
+        losses = {split: _loss(model, tokens, budgets) for split, tokens in rows.items()}
         outcome = {split: {"target": targets[split], "loss": losses[split]} for split in rows}
         return {"factor": factor, "budgets": list(budgets), "whole": whole, **outcome}
 
@@ -241,15 +243,14 @@ def _limited(model: LlamaForCausalLM, budget: int | None, window: int | None) ->
     return nullcontext() if budget is None else pruned(model, budget)
 
 
-@torch.inference_mode()
-def _mean_loss(model: LlamaForCausalLM, tokens: Tensor) -> float:
-    """Nats a token, of all but the first of each row [B, N]."""
-    parts = [model(input_ids=rows, labels=rows, use_cache=False).loss * len(rows) for rows in tokens.split(_ROWS)]
-    return float(torch.stack(parts).sum()) / len(tokens)
+def _loss(model: LlamaForCausalLM, tokens: Tensor, budgets: tuple[int, ...]) -> float:
+    """Nats a token on rows [B, N], computed as the search for budgets does; a budget of N drops nothing."""
+    return PrunedLoss(model, [{"input_ids": rows} for rows in tokens.split(_ROWS)])(budgets)
 
 
 def _stored(file: Path) -> list[dict[str, Any]]:
-    return json.loads(file.read_text()) if file.exists() else []
+    points: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    return points
 
 
 def _timed(points: Sequence[Mapping[str, Any]]) -> list[Point]:

@@ -82,8 +82,8 @@ def spelled(token: int) -> str:
     return "xyz"[token - 1] if token <= VARIABLES else str(token - 1 - VARIABLES)
 
 
-def built(attention: Attention, weights: Weights | None = None) -> LlamaForCausalLM:
-    """The model of the task, 2 layers of 2 heads and width 32, with ``weights`` or as torch's generator draws them."""
+def built(attention: Attention, weights: Weights | None = None, *, seed: int = 0) -> LlamaForCausalLM:
+    """The model of the task, 2 layers of 2 heads and width 32, with ``weights`` or those that the seed draws."""
     config = LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=32,
@@ -95,10 +95,12 @@ def built(attention: Attention, weights: Weights | None = None) -> LlamaForCausa
         eos_token_id=None,
         pad_token_id=None,
     )
-    model = LlamaForCausalLM(config)
-    for module in model.modules():
-        if isinstance(module, nn.Linear | nn.Embedding):
-            module.reset_parameters()  # torch's draw: transformers' is made for wider models, and learns slower here
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config)
+        for module in model.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                module.reset_parameters()  # torch's draw: transformers' is made for wider models, and learns slower
     if weights is not None:
         model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     if attention == "selective":
@@ -108,9 +110,7 @@ def built(attention: Attention, weights: Weights | None = None) -> LlamaForCausa
 
 def train(*, seed: int, attention: Attention, steps: int) -> dict[str, np.ndarray[Any, Any]]:
     """The weights by name after ``steps`` of `_BATCH` sequences, on a loss of the answered values alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = built(attention).train()
+    model = built(attention, seed=seed).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE)
     warm = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / _WARM_UP, total_iters=_WARM_UP)
     for tokens in _batches(seed, steps):
