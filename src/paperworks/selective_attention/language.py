@@ -198,6 +198,8 @@ class Study:
         corpus: str,
     ) -> ByFile:
         model, stream = self._model(variant, seed), self.stream("validation", tokens_per_file)
+        if not VARIANTS[variant].selective:
+            hf.enable(model, layers=())  # standard attention still, by a function that knows of windows
         with _limited(model, budget, window):
             score = self._evaluated(model, stream)
         files = np.cumsum(stream == tiny_lm.SEPARATOR_ID)
