@@ -152,11 +152,11 @@ class Study:
             model=built(recipe, kind),
             objective=objective(kind),
         )
-        curve = self._followed(training, checkpoints, folder / "curve.json")
+        curve = self._followed(training, f"train {kind.says}, seed {seed}", checkpoints, folder / "curve.json")
         weights = {name: tensor.cpu().numpy() for name, tensor in training.model.state_dict().items()}
         return {"weights": weights, "curve": curve}
 
-    def _followed(self, training: Training, checkpoints: int, file: Path) -> list[Point]:
+    def _followed(self, training: Training, label: str, checkpoints: int, file: Path) -> list[Point]:
         """Train to the end; the points of the curve are kept in ``file`` on the way."""
         steps = training.recipe.steps
         due = {round(steps * place / checkpoints) for place in range(1, checkpoints + 1)}
@@ -165,7 +165,6 @@ class Study:
         if training.done in due and training.done not in [point["step"] for point in points]:
             points.append(self._point(training, watched, []))
         paces, began = [], perf_counter()
-        label = f"train {training.recipe.context} tokens, seed {training.recipe.seed}"
         for done in self._lab.progress(training.run(), label, steps - training.done):
             paces.append(perf_counter() - began)
             if done in due:
