@@ -200,7 +200,7 @@ def test_language_claims_are_measured_on_tiny_models(library, new_lab):
     for row in measured["S3-512"].rows:
         if row["not pruned, nats"] <= row["standard, nats"]:
             assert row["pruned, nats"] <= row["standard, nats"]
-            assert row["factor"] > 1
+            assert row["factor"] >= 1
         else:
             assert row["factor"] == 1
 
@@ -264,7 +264,8 @@ def test_models_of_a_seed_start_alike_and_the_memory_loss_is_added():
         name: language.objective(language.VARIANTS[name])(model, tokens[:, :-1], tokens[:, 1:]).item()
         for name, model in kinds.items()
     }
-    assert 0 < losses["memory"] - losses["selective"] < 0.1 * language.VARIANTS["memory"].memory * 10
+    assert losses["standard"] != losses["selective"]
+    assert 0 < losses["memory"] - losses["selective"] < language.VARIANTS["memory"].memory
 
 
 def test_a_curve_whose_pace_was_lost_takes_the_usual_one():
