@@ -264,7 +264,6 @@ def test_models_of_a_seed_start_alike_and_the_memory_loss_is_added():
         name: language.objective(language.VARIANTS[name])(model, tokens[:, :-1], tokens[:, 1:]).item()
         for name, model in kinds.items()
     }
-    assert losses["standard"] != losses["selective"]
     assert 0 < losses["memory"] - losses["selective"] < language.VARIANTS["memory"].memory
 
 
