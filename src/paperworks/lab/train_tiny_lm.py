@@ -14,7 +14,7 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from . import tiny_lm, values
 from .corpus import SPLITS, Corpus, Split, standard_library
@@ -35,9 +35,16 @@ SHOW_EVERY = 250
 WATCHED = 20_000
 """The first tokens of validation, whose loss is shown along the way."""
 CHECKPOINT = "checkpoint.pt"
+Objective = Callable[[LlamaForCausalLM, torch.Tensor, torch.Tensor], torch.Tensor]
 _LARGEST_GRADIENT = 1.0
 _WORTH_A_SAVE = 20
 """Seconds of training for a second of writing checkpoints."""
+
+
+def next_token_loss(model: LlamaForCausalLM, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The mean cross-entropy in nats of ``targets`` [B, T], each of which follows its input [B, T]."""
+    logits = model(input_ids=inputs, use_cache=False).logits
+    return torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
 
 class Training:
@@ -48,25 +55,36 @@ class Training:
     follows from the seed and the step alone, and the global random state is neither used nor changed. The same holds on
     one machine with one number of threads; sums are taken in another order elsewhere, and on a GPU.
 
-    ``stream`` is [N] tokens. ``log`` gets the mean loss in nats of every `LOG_EVERY` steps. Raises ValueError for a
+    ``stream`` is [N] tokens. ``model`` is what to train, else `untrained` of the recipe, and ``objective`` what to
+    lower; where a checkpoint is found, they must be those it was made with. ``log`` gets the objective's mean over
+    every `LOG_EVERY` steps. Raises ValueError for a
     stream shorter than one batch and for a checkpoint of another recipe or stream.
     """
 
     def __init__(
-        self, recipe: Recipe, stream: Tokens, folder: Path, *, device: str = "cpu", every_s: float = 20.0
+        self,
+        recipe: Recipe,
+        stream: Tokens,
+        folder: Path,
+        *,
+        device: str = "cpu",
+        every_s: float = 20.0,
+        model: LlamaForCausalLM | None = None,
+        objective: Objective = next_token_loss,
     ) -> None:
         if len(stream) <= recipe.batch * recipe.context + recipe.context:
             raise ValueError(
                 f"a stream of {len(stream)} tokens is too short for batches of {recipe.batch} x {recipe.context}"
             )
         self.recipe = recipe
-        self.model = untrained(recipe).to(torch.device(device))  # type: ignore[arg-type]
+        self.model = (untrained(recipe) if model is None else model).to(torch.device(device))  # type: ignore[arg-type]
         self.done = 0
         self.log: list[dict[str, float]] = []
         self._stream = torch.from_numpy(stream.astype(np.int64))
         self._identity = values.digest([asdict(recipe), hashlib.sha256(stream.tobytes()).hexdigest()])
         self._checkpoint = folder / CHECKPOINT
         self._every_s = every_s
+        self._objective = objective
         self._optimizers = _optimizers(self.model, recipe)
         self._recent: list[float] = []
         self._whole = True
@@ -122,8 +140,7 @@ class Training:
         device = self.model.device
         inputs, targets = (part.to(device) for part in batch(self.recipe, self._stream, self.done))
         with torch.autocast(device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
-            logits = self.model(input_ids=inputs, use_cache=False).logits
-        loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+            loss = self._objective(self.model, inputs, targets)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), _LARGEST_GRADIENT)
         self._whole = False
@@ -145,11 +162,14 @@ class Training:
             self._recent = []
 
 
-def untrained(recipe: Recipe) -> LlamaForCausalLM:
-    """The model before the first step, drawn from the recipe's seed; the global random state stays as it was."""
+def untrained(recipe: Recipe, config: LlamaConfig | None = None) -> LlamaForCausalLM:
+    """The model before the first step, drawn from the recipe's seed; the global random state stays as it was.
+
+    ``config`` takes the place of the recipe's.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return LlamaForCausalLM(recipe.config())
+        return LlamaForCausalLM(recipe.config() if config is None else config)
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

@@ -1,0 +1,14 @@
+from .attention import attend as attend
+from .attention import selective_attention as selective_attention
+from .budgets import BudgetResult as BudgetResult
+from .budgets import find_budgets as find_budgets
+from .cache import SelectiveCache as SelectiveCache
+from .config import SelectiveConfig as SelectiveConfig
+from .explanation import Explanation as Explanation
+from .explanation import explain as explain
+from .memory import memory_loss as memory_loss
+from .memory import recorded as recorded
+from .models import pruned as pruned
+from .models import windowed as windowed
+from .pruning import prune_mask as prune_mask
+from .trainer import SelectiveTrainer as SelectiveTrainer
