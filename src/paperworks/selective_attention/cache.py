@@ -39,7 +39,7 @@ class SelectiveLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     values: Tensor
 
     def __init__(self, budget: int | None = None, window: int | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.budget, self.window = budget, window
         self.record_past = False
         self.reset()
