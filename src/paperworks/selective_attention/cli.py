@@ -26,7 +26,11 @@ def explain(
     out: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("who-masked-whom.html"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the votes and penalties too, as JSON.")] = False,
 ) -> None:
-    """Write a page, one file, that shows which tokens voted which earlier ones out of sight, in every layer."""
+    """Write a page of which tokens masked which.
+
+    One HTML file, with everything in it: for every layer the votes of each token on the earlier ones, and the penalties
+    that they add up to.
+    """
     from paperworks.lab import page
 
     from .explanation import explain as explain_text
@@ -56,7 +60,11 @@ def budgets(
     step: Annotated[int, typer.Option(min=1, help="Tokens that the last cuts take off.")] = 8,
     as_json: cli.Json = False,
 ) -> None:
-    """Find how few tokens each layer's cache has to keep, and write that to the model's config.json."""
+    """Find how few tokens each layer has to keep.
+
+    The budgets are those with which the model's loss on the text rises by no more than --rise. They are written to the
+    folder's config.json, where SelectiveCache(model) takes them from.
+    """
     from .budgets import find_budgets
     from .pruned_loss import PrunedLoss
 
