@@ -1,5 +1,6 @@
 # make run     measure every paper's claims on this machine and write the report
 # make test    the whole test suite
+# make test-long  the tests that take minutes: kills, full disks, fuzzing; publishes their log
 # make lint    style, types, import rules
 # make docs    the documentation site, strictly
 # make wheel   build the wheel and try it in an empty environment
@@ -13,7 +14,7 @@ WORKERS ?= auto
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint format tables docs wheel clean
+.PHONY: run test test-long lint format tables docs wheel clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -21,6 +22,13 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-test node_modules/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS)
+
+# Needs root or user namespaces (for small file systems of its own), and `faketime`.
+test-long: $(VENV)/.installed-test
+	mkdir -p build
+	OMP_NUM_THREADS=1 bash -o pipefail -c '$(BIN)/python -m pytest -m long -n $(WORKERS) --dist worksteal --color=no | tee build/long-tests.log'
+	cp build/long-tests.log docs/long-tests.log
+	$(BIN)/python -m paperworks.app.tables
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check

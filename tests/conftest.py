@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,8 +123,44 @@ class CpuTable:
             yield _line("core + lab + app", tests, seconds, HOUSE_BUDGET_S)
 
 
+class FaultTable:
+    """The faults that long tests injected and how each came out, told by the fixture `survived`; over every worker."""
+
+    HEAD = ("Test", "Fault", "Injected", "Times", "Outcome")
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, ...]] = []
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if (report := getattr(session.config, "workeroutput", None)) is not None:
+            report["faults"] = self.rows
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        self.rows += getattr(node, "workeroutput", {}).get("faults", [])
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.rows:
+            return
+        terminalreporter.section("faults survived")
+        for row in (self.HEAD, ["---"] * len(self.HEAD), *sorted(map(tuple, self.rows))):
+            terminalreporter.line(f"| {' | '.join(row)} |")
+
+
+@pytest.fixture
+def survived(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Says, at the end of a long test, which fault was injected, how, how many times, and what came of it."""
+    table: Any = request.config.pluginmanager.getplugin("fault-table")
+
+    def say(*, fault: str, how: str, times: int, outcome: str) -> None:
+        table.rows.append((f"`{request.node.name}`", fault, how, str(times), outcome))
+
+    return say
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(CpuTable(), "cpu-table")
+    config.pluginmanager.register(FaultTable(), "fault-table")
 
 
 def _folder(path: Path) -> str:

@@ -206,7 +206,10 @@ class TestReport:
         (["run", "--seeds", "2"], "--seeds 2 is too few: an interval over seeds needs at least 3"),
         (["run", "--timeout", "-1"], "--timeout -1 leaves no time"),
         (["run", "--memory", "0"], "--memory 0 leaves no memory"),
+        (["run", "--timeout", "nan"], "--timeout nan leaves no time"),
+        (["run", "--memory", "nan"], "--memory nan leaves no memory"),
         (["run", "--jobs", "0"], "--jobs 0 runs nothing"),
+        (["run", "--jobs", "1001"], "--jobs is more than 1000"),
         (["run", "--jobs", "many"], "invalid value for '--jobs'"),
         (["run", "--sedes", "3"], "no such option: --sedes"),
         (["bench", "other"], "other has no bench; those that have one are two-words"),
@@ -272,6 +275,31 @@ class TestErrors:
         assert broken.call("other", "--help").code == 0
         assert broken.call("other").code == 2
         assert "Usage: paperworks other" in broken.call("other").err
+
+
+class TestStreams:
+    """Standard output and error may lead to a full disk, or nowhere at all."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "streams", "code"),
+        [
+            ("list", ">&-", 0),
+            ("list", "<&- >&- 2>&-", 0),
+            ("list", ">/dev/full", 1),
+            ("list", "2>/dev/full", 0),
+            ("lst", "2>/dev/full", 2),
+            ("lst", "2>&-", 2),
+            ("run two-words --preset smoke --seeds 4 --fresh", "<&- >&- 2>&-", 0),
+        ],
+    )
+    def test_the_exit_code_says_the_same(self, talked: Any, arguments: str, streams: str, code: int) -> None:
+        script = f"{sys.executable} -P -m paperworks.app.main {arguments} {streams}"
+        done = subprocess.run(
+            ["sh", "-c", script], env=talked.environment(), cwd=talked.root, capture_output=True, text=True
+        )
+        assert done.returncode == code
+        assert done.stderr.count("\n") <= 1
+        assert "ignored" not in done.stderr
 
 
 class TestTerminal:
@@ -352,7 +380,7 @@ class TestPublish:
     )
     def test_what_is_not_fit_to_be_published_is_refused(self, tree: Any, change: dict[str, Any], says: str) -> None:
         file = self.run_file(tree)
-        file.write_text(json.dumps(json.loads(file.read_text()) | change))
+        tree.change_evidence("fine", "quick", **change)
         done = tree.call("publish", str(file))
         assert done.code == 2
         assert says in done.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ FINE = 'yield found("C1")\nyield found("C2")'
 
 FAULTS = {
     "fine": FINE,
+    "raises_bytes": 'yield found("C1")\nraise RuntimeError(os.fsdecode(b"no file called \\xff"))',
     "raises": 'yield found("C1")\nraise RuntimeError("the data are gone")',
     "chatters": 'print("\\x00garbage" * 1000)\nsys.stderr.write("\\udcff more")\n' + FINE,
     "scribbles": (
@@ -73,6 +75,7 @@ def test_what_a_child_prints_is_in_its_log_and_nowhere_else(ran: Any) -> None:
     ("slug", "says"),
     [
         ("raises", "RuntimeError: the data are gone"),
+        ("raises_bytes", "RuntimeError: no file called ?"),
         ("scribbles", "what is no event"),
         ("floods", "without ending the line"),
         ("sends_nan", "NaN is no finite number"),
@@ -196,3 +199,45 @@ def test_a_broken_paper_file_costs_nobody_the_other_papers(house: Any) -> None:
     asked = house.call("show", "torn")
     assert asked.code == 2
     assert "error: torn cannot be used: SyntaxError: '(' was never closed" in asked.err
+
+
+ESCAPES = """
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        (HERE / "escaped").write_text(str(os.getpid()))
+        os.execvp(sys.executable, [sys.executable, "-c", "import time; time.sleep(1000)"])
+    os._exit(0)
+os.wait()
+while not (HERE / "escaped").stat().st_size:
+    pass
+"""
+
+
+def test_a_process_in_a_session_of_its_own_whose_parent_is_gone_is_ended_too(house: Any) -> None:
+    house.variables["FAKE_PLACE"] = str(house.root)
+    (house.root / "escaped").touch()
+    house.paper("escapes", f"{ESCAPES}\nyield found('C1')\nyield found('C2')")
+    assert house.call("run", "--preset", "smoke").code == 0
+    assert not is_alive(int((house.root / "escaped").read_text()))
+
+
+def test_and_so_it_is_where_the_run_itself_is_killed(house: Any) -> None:
+    house.variables["FAKE_PLACE"] = str(house.root)
+    (house.root / "escaped").touch()
+    os.mkfifo(house.root / "reached")
+    house.paper("escapes", f"{ESCAPES}\ntell_and_wait()\nyield")
+    run = house.start("run", "--preset", "smoke")
+    child = int((house.root / "reached").read_text())
+    run.kill()
+    run.communicate()
+    assert not is_alive(int((house.root / "escaped").read_text()))
+    assert not is_alive(child)
+
+
+def test_a_home_whose_name_is_no_text_holds_evidence_all_the_same(house: Any) -> None:
+    house.home = house.root / os.fsdecode(b"home \xff")
+    house.paper("fails", "yield found('C1')\nraise RuntimeError('no')")
+    done = house.call("run", "--preset", "smoke", "--json")
+    assert done.code == 1
+    assert house.evidence("fails")["error"].startswith(f"RuntimeError: no (log: {house.root}/home ?/")

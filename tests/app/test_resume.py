@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -164,6 +163,13 @@ class TestUpToDate:
         assert self.outcome(fine) == "current"
         assert fine.evidence("fine") == before
 
+    def test_steps_that_a_run_left_which_was_cut_off_at_its_very_end_are_removed(self, fine: Any) -> None:
+        steps = fine.evidence_file("fine").with_suffix(".steps")
+        steps.mkdir()
+        (steps / "first.0123.step").touch()
+        assert self.outcome(fine) == "current"
+        assert not steps.exists()
+
     def test_it_insists(self, fine: Any) -> None:
         assert self.outcome(fine, "--fresh") == "complete"
 
@@ -223,13 +229,19 @@ class TestUpToDate:
         ("part", "value"), [("device", "cuda"), ("packages", {"numpy": "1.0"})], ids=["device", "packages"]
     )
     def test_other_surroundings(self, fine: Any, part: str, value: Any) -> None:
-        self.change(fine, environment=fine.evidence("fine")["environment"] | {part: value})
+        fine.change_evidence("fine", "smoke", environment=fine.evidence("fine")["environment"] | {part: value})
         assert self.outcome(fine) == "complete"
 
     @pytest.mark.parametrize("state", ["partial", "failed"])
     def test_it_did_not_come_to_its_end(self, fine: Any, state: str) -> None:
-        self.change(fine, state=state)
+        fine.change_evidence("fine", "smoke", state=state)
         assert self.outcome(fine) == "complete"
+
+    def test_a_damaged_file_is_set_aside_before_a_fresh_run_replaces_it(self, fine: Any) -> None:
+        path = fine.evidence_file("fine")
+        path.write_text("{")
+        assert self.outcome(fine, "--fresh") == "complete"
+        assert path.with_name("smoke.json.unreadable-1").read_text() == "{"
 
     def test_its_evidence_is_damaged(self, fine: Any) -> None:
         path = fine.home / "runs" / "fine" / "smoke.json"
@@ -239,8 +251,3 @@ class TestUpToDate:
         assert done.err.count("warning:") == 1
         assert "kept as smoke.json.unreadable-1" in done.err
         assert path.with_name("smoke.json.unreadable-1").is_file()
-
-    @staticmethod
-    def change(house: Any, **fields: Any) -> None:
-        path: Path = house.home / "runs" / "fine" / "smoke.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | fields))

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from paperworks.app.evidence import Evidence
-from paperworks.app.store import Store
+from paperworks.app.lock import Lock
+from paperworks.app.store import Store, parse_any, to_bytes
 from paperworks.core import Claim, Measurement, at_least
 
 CLAIM = Claim(id="C1", says="More.", metric="how much", setting="there", source="Table 1", judge=at_least(0, null=0))
@@ -72,8 +73,26 @@ def test_what_is_written_is_read(store: Store, warnings: list[str]) -> None:
         json.dumps(evidence().to_json() | {"slug": "another"}).encode(),
         json.dumps(evidence().to_json() | {"results": [{"claim": "C1"}]}).encode(),
         json.dumps(evidence().to_json() | {"cost": {"wall_s": float("nan")}}).encode(),
+        json.dumps(evidence().to_json() | {"sizes": {"rate": 0.5}}).replace("0.5", "1e400").encode(),
+        json.dumps(evidence().to_json() | {"sizes": "["}).replace('"["', "[" * 100_000).encode(),
+        json.dumps(evidence().to_json() | {"commit": "\udc80"}).encode(),
+        json.dumps(evidence().to_json() | {"verdict": "holds"}).encode(),
     ],
-    ids=["empty", "cut", "bytes", "list", "null", "schema", "another paper's", "bad result", "nan"],
+    ids=[
+        "empty",
+        "cut",
+        "bytes",
+        "list",
+        "null",
+        "schema",
+        "another paper's",
+        "bad result",
+        "nan",
+        "infinite",
+        "deep",
+        "half a letter",
+        "unknown field",
+    ],
 )
 def test_what_cannot_be_read_is_set_aside_with_one_warning(store: Store, warnings: list[str], content: bytes) -> None:
     path = store.path("fake", "quick")
@@ -86,6 +105,24 @@ def test_what_cannot_be_read_is_set_aside_with_one_warning(store: Store, warning
     assert "\n" not in warnings[0]
     assert store.read("fake", "quick") is None
     assert len(warnings) == 1
+
+
+def test_evidence_says_when_one_bit_of_it_has_changed(store: Store) -> None:
+    written = to_bytes(evidence(state="failed", error="why").with_result(CLAIM, RESULT))
+    kept = parse_any(written)
+    for position in range(len(written)):
+        for bit in range(8):
+            changed = bytearray(written)
+            changed[position] ^= 1 << bit
+            try:
+                assert parse_any(bytes(changed)) == kept, f"bit {bit} of byte {position} changed what is read"
+            except ValueError:
+                continue
+
+
+def test_evidence_from_before_there_were_seals_is_read(store: Store) -> None:
+    kept = evidence().with_result(CLAIM, RESULT)
+    assert parse_any(json.dumps(kept.to_json()).encode()) == kept
 
 
 def test_every_unreadable_file_keeps_a_name_of_its_own(store: Store) -> None:
@@ -159,10 +196,23 @@ def test_the_file_and_its_folder_are_on_the_disk_before_write_returns(
 
 def test_what_a_killed_run_left_half_written_is_swept_away(store: Store) -> None:
     path = store.write(evidence())
-    path.with_name(".quick.json.0123").write_bytes(b"half")
-    path.with_name(".full.json.0123").write_bytes(b"another run's")
+    path.with_name(".quick.json.0123456789abcdef").write_bytes(b"half")
+    others = [".full.json.0123456789abcdef", ".quick.json.notes"]
+    for other in others:
+        path.with_name(other).write_bytes(b"another's")
     store.sweep("fake", "quick")
-    assert sorted(file.name for file in path.parent.iterdir()) == [".full.json.0123", "quick.json"]
+    assert sorted(file.name for file in path.parent.iterdir()) == [*others, "quick.json"]
+
+
+def test_the_steps_of_a_run_under_way_are_its_own(store: Store) -> None:
+    steps, lock = store.steps_path("fake", "quick"), Lock(store.lock_path("fake", "quick"))
+    steps.mkdir(parents=True)
+    assert lock.take() is None
+    store.forget_steps("fake", "quick")
+    assert steps.is_dir()
+    lock.release()
+    store.forget_steps("fake", "quick")
+    assert not steps.exists()
 
 
 def test_a_number_that_is_not_finite_is_never_written(store: Store) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from paperworks.app import environment, fingerprint
 from paperworks.app.child import checked
+from paperworks.app.engine import Local
 from paperworks.app.job import BENCH, PRESETS, settings
-from paperworks.app.recording import Malformed, Recording
+from paperworks.app.recording import Before, Malformed, Recording
 from paperworks.core import Claim, Paper, Untested, UserError, at_least
 
 PAPER = Paper(
@@ -178,6 +179,9 @@ class TestRecording:
             b'{"event": "figure", "name": "f", "alt": "", "svg": "<svg/>"}\n',
             b'{"event": "progress", "label": "x", "done": "many", "total": null}\n',
             b'{"event": "start"}\n',
+            b'{"event": "progress", "label": "x", "done": 1e999, "total": null}\n',
+            b'{"event": "bench", "row": {"case": "no times"}}\n',
+            b'{"event": "error", "kind": "crash", "message": ' + b"[" * 100_000 + b"\n",
         ],
     )
     def test_what_a_child_does_not_write_is_malformed(self, line: bytes) -> None:
@@ -189,6 +193,19 @@ class TestRecording:
     def test_a_result_before_the_start_is_malformed(self) -> None:
         with pytest.raises(Malformed, match="before its start"):
             list(self.recording().take(b'{"event": "result", "result": {"claim": "C1", "untested": "why"}}\n'))
+
+    def test_a_clock_that_was_set_back_ends_no_run_before_it_began(self) -> None:
+        recording = Recording(
+            paper=PAPER,
+            preset="quick",
+            source={},
+            commit=None,
+            before=Before(started="2999-01-01T00:00:00+00:00", cost={}),
+        )
+        list(recording.take(START))
+        done = recording.finish("complete", None, {"wall_s": 1.0, "cpu_s": 1.0, "peak_mb": 1.0})
+        assert done is not None
+        assert done.started == done.finished == "2999-01-01T00:00:00+00:00"
 
     def test_figures_are_kept_with_their_text(self) -> None:
         recording = self.recording()
@@ -211,5 +228,5 @@ def test_only_a_paper_run_has_no_time_limit(preset: str) -> None:
 def test_a_gpu_run_without_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("paperworks.lab.device.cuda_count", lambda: 0)
     with pytest.raises(UserError, match="device cuda is not here"):
-        settings(preset="gpu", jobs=1)
-    assert settings(preset="gpu", device="cpu", jobs=1).device == "cpu"
+        Local().resolve("auto", "gpu")
+    assert Local().resolve("cpu", "gpu") == "cpu"

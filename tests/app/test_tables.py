@@ -92,13 +92,21 @@ def test_pages_are_outdated_until_they_are_written_and_again_when_the_evidence_c
     assert tables.outdated(newer) == both
 
 
+def test_the_table_of_faults_is_that_of_the_log(tree):
+    rows = "| Test | Fault |\n| --- | --- |\n| `test_x` | a flipped bit |\n"
+    (tree.root / "docs" / "long-tests.log").write_text(f"....\n=== faults ===\n{rows}4 passed in 3 s\n")
+    (tree.root / "README.md").write_text(TEMPLATE.format(what="faults"))
+    assert f"\n\n{rows}\n<!-- /generated -->" in tables.refreshed(tree, tree.root / "README.md")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("<!-- generated: papers -->\n", "is not closed"),
         ("<!-- generated: papers -->\n<!-- generated: papers -->\n<!-- /generated -->", "is not closed"),
-        (TEMPLATE.format(what="benches"), "there are 'papers' and 'claims SLUG'"),
-        (TEMPLATE.format(what="claims"), "there are 'papers' and 'claims SLUG'"),
+        (TEMPLATE.format(what="benches"), "there are 'papers', 'claims SLUG' and 'faults'"),
+        (TEMPLATE.format(what="claims"), "there are 'papers', 'claims SLUG' and 'faults'"),
+        (TEMPLATE.format(what="faults"), r"long-tests.log has no table of faults: `make test-long` writes it"),
         (TEMPLATE.format(what="claims nobody"), "there is no paper 'nobody'"),
     ],
 )

@@ -80,3 +80,8 @@ def test_it_says_how_many_seeds_are_done(tmp_path):
     lab.each_seed("draws", Measured())
     assert said[0] == {"event": "progress", "label": "draws", "done": 0, "total": 3}
     assert said[-1] == {"event": "progress", "label": "draws", "done": 3, "total": 3}
+
+
+def test_the_seed_is_not_given_twice(fresh):
+    with pytest.raises(TypeError, match=r"say by seeds=\[...\]"):
+        fresh().each_seed("draws", Measured(), **{"seed": 1})

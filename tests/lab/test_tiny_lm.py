@@ -164,6 +164,26 @@ def test_a_training_that_was_cut_off_ends_as_one_that_was_not(
     assert [note["step"] for note in whole.log] == [50, 60]
 
 
+def test_checkpoints_that_are_slow_to_write_are_written_seldom(
+    stream: tiny_lm.Tokens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps take one second, a checkpoint ten: then one follows at the earliest 200 seconds after the last."""
+    clock, saved = [0.0], []
+    monkeypatch.setattr(train_tiny_lm.time, "monotonic", lambda: clock[0])
+    training = train_tiny_lm.Training(replace(SMALL, tokens=12 * 2 * 500), stream, tmp_path, every_s=20.0)
+
+    def save() -> None:
+        saved.append(training.done)
+        training._saved = training.done
+        clock[0] += 10.0
+
+    monkeypatch.setattr(training, "save", save)
+    monkeypatch.setattr(training, "_step", lambda: setattr(training, "done", training.done + 1))
+    for _ in training.run():
+        clock[0] += 1.0
+    assert saved == [21, 222, 423, 500]
+
+
 def test_an_interrupt_inside_a_step_keeps_the_steps_before(
     stream: tiny_lm.Tokens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,9 +13,11 @@ from paperworks.lmul.cost import CostModel, Rates
 @pytest.fixture
 def own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("PAPERWORKS_CACHE", str(tmp_path))
-    cost._model.cache_clear()
+    for remembered in (cost._model, cost._choice):
+        remembered.cache_clear()
     yield tmp_path
-    cost._model.cache_clear()
+    for remembered in (cost._model, cost._choice):
+        remembered.cache_clear()
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """The experiment gives every claim a result, with the known numbers, and the arithmetics it compares are right."""
 
 import math
+from collections import Counter
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,9 +11,13 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from paperworks.core import Measurement, Untested, Verdict, paper, verdict
-from paperworks.lab import Lab
-from paperworks.lmul import experiment, matmul, quantize
+from paperworks.lab import Lab, corpus, tiny_lm
+from paperworks.lmul import cost, digits, experiment, language, matmul, quantize, text_claims
+from paperworks.lmul.backends import BACKENDS
 from paperworks.lmul.contenders import CONTENDERS, attention_by, everywhere
+from paperworks.lmul.tuning import TUNED_WITH
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +95,74 @@ def test_a_second_run_is_replayed_to_the_same_numbers(tmp_path):
     assert runs[0] == runs[1]
 
 
-def test_presets_but_smoke_try_every_arithmetic():
-    assert set(experiment.PRESETS) == {"smoke", "quick", "full"}
+def test_presets_try_every_arithmetic_and_their_seeds_are_enough():
+    assert set(experiment.PRESETS) == {"smoke", "quick", "full", "gpu", "paper"}
     for name, sizes in experiment.PRESETS.items():
         assert sizes.seeds >= 3
-        assert name == "smoke" or sizes.contenders == tuple(CONTENDERS)
-    assert experiment.PRESETS["full"].tuning_steps > 0
+        assert name in ("smoke", "paper") or sizes.contenders == tuple(CONTENDERS)
+        assert name in ("smoke", "quick") or sizes.tuning_steps > 0
+
+
+@pytest.mark.parametrize("recipe", sorted(tiny_lm.RECIPES))
+def test_settings_name_the_models_true_size(recipe):
+    with torch.device("meta"):
+        parameters = LlamaForCausalLM(tiny_lm.RECIPES[recipe].config()).num_parameters()
+    assert float(text_claims._parameters(recipe)) == pytest.approx(parameters / 1e6, rel=0.05)
+
+
+def test_the_gpu_preset_goes_through_the_gpus_kernels(tmp_path, monkeypatch):
+    """Its own code path with a tiny model, on the Triton interpreter where there is no GPU."""
+    tiny = replace(
+        tiny_lm.RECIPES["large"],
+        vocabulary=300,
+        hidden=16,
+        intermediate=16,
+        layers=1,
+        heads=2,
+        kv_heads=1,
+        context=32,
+        tokens=4000,
+        batch=4,
+        learning_rate=1e-2,
+    )
+    monkeypatch.setattr(tiny_lm, "RECIPES", {**tiny_lm.RECIPES, "large": tiny})
+
+    def choice(device, dtype, threads, variant, mantissa_bits, sizes):
+        if variant == "formula":
+            return "gemm"
+        return "fp8" if mantissa_bits <= 3 else "triton" if sizes[1] <= 8 else "table"  # few terms: it is interpreted
+
+    monkeypatch.setattr(cost, "_choice", choice)
+    monkeypatch.setattr(digits, "HELD_OUT", 10)
+    monkeypatch.setattr(text_claims, "_READ_BESIDE", "large")
+    library = tmp_path / "library"
+    (library / "json").mkdir(parents=True)
+    for number in range(50):  # text that a tiny model can learn in a second
+        (library / "json" / f"part{number}.py").write_text("x = x\n" * 8 + f"# {number}\n")
+    monkeypatch.setattr(tiny_lm, "standard_library", lambda: corpus.standard_library(library))
+    used = Counter()
+    for name in ("triton", "fp8", "gemm"):
+        backend = BACKENDS[name]
+        spy = partial(lambda name, multiply, *given: used.update([name]) or multiply(*given), name, backend.multiply)
+        monkeypatch.setitem(BACKENDS, name, replace(backend, multiply=spy))
+    monkeypatch.setattr(language, "_documentation", lambda: (["Names bind values. " * 40], ["Values have types. " * 4]))
+    sizes = replace(
+        experiment.PRESETS["gpu"],
+        training_steps=1,
+        grid=16,
+        pairs=50,
+        tokens_per_file=6,
+        judged_tokens_per_file=7,
+        tuning_steps=1,
+        contenders=("float32", "e5m2", "carry3", "carry4", "formula4"),
+    )
+    lab = Lab("lmul", preset="gpu", device=DEVICE, seeds=3, home=tmp_path / "home", cache=tmp_path / "cache")
+    found = {result.claim: result for result in experiment.run(lab, sizes)}
+    assert set(used) == {"triton", "fp8", "gemm"}
+    assert found["C4"].n == found["C6"].n == 3
+    assert found["C4"].interval == "seeds+items"
+    assert "3 Llamas" in found["C5b"].setting
+    assert {row["every product"] for row in found["C6"].rows} == {c.says for c in TUNED_WITH.values()}
 
 
 def test_ordinary_contender_multiplies_shortened_operands():

@@ -291,12 +291,30 @@ def test_bfloat16_models_and_autocast(family):
         assert (ours - exact).std() < 0.3 * exact.std()
 
 
-def test_torch_compile_agrees():
-    model = build("llama")
+def test_torch_compile_agrees(family):
+    model = build(family)
+    del (model.transformer.h if family == "gpt2" else model.model.layers)[1:]  # one layer is enough, and quicker
     ids = tokens(1, 6)
     wanted = logits(model, ids)
     compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
     torch.testing.assert_close(logits(compiled, ids), wanted)
+
+
+@pytest.mark.parametrize("backend", ["gemm", "fused"])
+def test_the_fast_formula_in_a_model_is_the_reference(family, backend):
+    """Sliding windows, soft caps and grouped heads, by one GEMM of twice the length and product by product."""
+    ids = tokens(2, 9)
+    fast, plain = (logits(build(family, variant="formula", backend=name), ids) for name in (backend, "elementwise"))
+    torch.testing.assert_close(fast, plain, rtol=0, atol=1e-4 * float(plain.abs().max()))
+
+
+def test_the_soft_cap_bounds_the_scores():
+    """Scores between -2 and 2, so no weight exceeds another by more than exp(4)."""
+    q, k, v = 10 * torch.randn(1, 2, 5, 8), torch.randn(1, 2, 5, 8), torch.randn(1, 2, 5, 8)
+    module = torch.nn.Module().eval()
+    for softcap, bounded in ((2.0, True), (None, False)):
+        weights = paperworks.lmul.attention.attention_forward(module, q, k, v, None, softcap=softcap)[1]
+        assert bool((weights.amax(-1) / weights.amin(-1)).max() < 2.7183**4.001) is bounded
 
 
 def test_gradient_checkpointing_changes_no_gradient():

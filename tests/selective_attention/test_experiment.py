@@ -13,4 +13,6 @@ from paperworks.selective_attention import experiment
 def test_every_claim_that_can_be_judged_has_a_result(preset, tmp_path):
     sizes = experiment.PRESETS[preset]
     results = list(experiment.run(Lab("selective_attention", seeds=sizes.seeds, home=tmp_path), sizes))
-    assert [result.claim for result in results] == [claim.id for claim in paper("selective_attention").claims if claim.judge]
+    assert [result.claim for result in results] == [
+        claim.id for claim in paper("selective_attention").claims if claim.judge
+    ]

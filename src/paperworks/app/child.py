@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from paperworks.core import Measurement, MissingExtra, Paper, Untested, UserError, to_record
 from paperworks.lab.public_api import absent_package
 
+from . import family
 from .job import BENCH, Job
 
 if TYPE_CHECKING:
@@ -35,14 +36,15 @@ _BENCH_SEEDS = 3
 _MAX_TRACEBACK = 20_000
 
 
-def main() -> int:
-    """Run the job that the command line names; 0 where it came to its end."""
+def main(check: Callable[[Job], None] = lambda job: None) -> int:
+    """Run the job that the command line names, unless ``check`` raises; 0 where it came to its end."""
     events = int(os.environ["PAPERWORKS_EVENTS"])
-    _die_with_parent(int(os.environ["PAPERWORKS_LIFELINE"]), events)
+    die_with_parent(int(os.environ["PAPERWORKS_LIFELINE"]), events)
     os.set_inheritable(events, False)
     emit = _writer(events)
     job = Job.from_json(sys.argv[1])
     try:
+        check(job)
         _run(job, emit)
     except Exception as error:
         emit(_error_event(job.slug, error))
@@ -112,6 +114,7 @@ def _lab(job: Job, seeds: int, emit: Emit) -> Lab:
         threads=job.threads,
         home=Path(job.steps),
         fingerprint=job.fingerprint,
+        offers=Path(job.offers) if job.offers else None,
         emit=emit,
     )
 
@@ -128,7 +131,8 @@ def _writer(descriptor: int) -> Emit:
     lock = threading.Lock()
 
     def emit(event: Mapping[str, Any]) -> None:
-        left = memoryview(json.dumps(event, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        text = json.dumps(event, ensure_ascii=False, allow_nan=False)
+        left = memoryview(text.encode(errors="replace") + b"\n")  # a path in an error message may be no text
         with lock:
             while left:
                 left = left[os.write(descriptor, left) :]
@@ -159,8 +163,8 @@ def _cost() -> dict[str, float]:
     }
 
 
-def _die_with_parent(lifeline: int, events: int) -> None:
-    """Leave a guard in this process's group that ends the whole group once the lifeline's other end is closed.
+def die_with_parent(lifeline: int, events: int) -> None:
+    """Leave a guard in this process's group that ends all of the child's once the lifeline's other end is closed.
 
     A process of its own, because a thread would wait for the interpreter while a kernel computes; forked twice, so
     that it is no child of the experiment, which may wait for its children.
@@ -174,7 +178,10 @@ def _die_with_parent(lifeline: int, events: int) -> None:
     os.close(events)
     while os.read(lifeline, 1):
         pass
-    os.killpg(0, signal.SIGKILL)
+    try:
+        family.end(os.environ[family.MARK])
+    finally:
+        os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -88,6 +88,10 @@ class Lines:
         """See `Watcher`."""
         self.say(paper, Text(f"{row['case']}: {row['ratio']:.3g} times the time of {row['peer']}"))
 
+    def noted(self, paper: Paper, text: str) -> None:
+        """See `Watcher`."""
+        self.say(paper, Text(text, style="yellow"))
+
     def finished(self, outcome: Outcome) -> None:
         """See `Watcher`."""
         self.say(outcome.paper, outcome_text(outcome))

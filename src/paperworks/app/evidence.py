@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from paperworks.core import Claim, Measurement, Paper, Untested, Verdict, from_record, to_record, verdict
+from paperworks.lab import seal
 
 SCHEMA = 1
 MAX_FIGURE_BYTES = 300_000
@@ -127,8 +128,8 @@ class Evidence:
     def from_json(cls, data: object) -> Evidence:
         """The inverse of `to_json`.
 
-        Raises ValueError where the schema is another one, a field is missing or has another type, or a number is
-        not finite: such a file is never used.
+        Raises ValueError where the schema is another one, a field is missing, unknown or has another type, or a number
+        is not finite: such a file is never used.
         """
         if not isinstance(data, Mapping):
             raise ValueError(f"evidence is a JSON object, not {type(data).__name__}")
@@ -169,6 +170,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def _check_types(data: Mapping[str, Any]) -> None:
+    if strange := sorted(data.keys() - {"schema", seal.FIELD, *_TYPES}):
+        raise ValueError(f"evidence with {strange[0]!r}, a field that schema {SCHEMA} does not have")
     for name, types in _TYPES.items():
         if name not in data:
             raise ValueError(f"evidence without {name!r}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 
 class Lock:
@@ -13,12 +14,12 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: BinaryIO | None = None
+        self._file: IO[bytes] | None = None
 
     def take(self) -> int | None:
         """Take the lock and return None, or return the id of the process that has it (0 where that is not known)."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("a+b")
+        file = self._path.open("a+b", buffering=0)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -28,10 +29,10 @@ class Lock:
             return int(holder) if holder.isdigit() else 0
         except OSError:
             pass  # a file system that knows no locks: two runs would then both write, each file whole
-        file.truncate(0)
-        file.write(str(os.getpid()).encode())
-        file.flush()
         self._file = file
+        with suppress(OSError):  # the lock is held all the same on a disk that has no room to say by whom
+            file.truncate(0)
+            file.write(str(os.getpid()).encode())
         return None
 
     def release(self) -> None:

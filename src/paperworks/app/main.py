@@ -87,16 +87,22 @@ def run(
     device: Device = "auto",
     timeout: Timeout = None,
     memory: Memory = None,
+    engine: Annotated[str, typer.Option(help="local, or ray: the cluster at RAY_ADDRESS.")] = "local",
     as_json: cli.Json = False,
 ) -> None:
-    """Measure the papers' claims on this machine, and write the report."""
+    """Measure the papers' claims, and write the report."""
     from .commands import run as runs
 
     runs.run_papers(
         slugs or [],
-        runs.asked(
-            preset=preset, device=device, seeds=seeds, jobs=jobs, fresh=fresh, timeout=timeout, memory_gb=memory
-        ),
+        preset=preset,
+        device=device,
+        seeds=seeds,
+        jobs=jobs,
+        fresh=fresh,
+        timeout=timeout,
+        memory_gb=memory,
+        engine=engine,
         as_json=as_json,
     )
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from paperworks.core import Paper, from_record
+from paperworks.core import Measurement, Paper, Untested, from_record
+from paperworks.lab.timing import BenchRow
 
+from . import strict_json
 from .evidence import Evidence, Figure, State
 
 _MAX_LINE = 4_000_000
@@ -31,7 +32,11 @@ class Before:
 
 @dataclass(slots=True, kw_only=True)
 class Recording:
-    """The evidence of a run under way. `take` is given bytes as they arrive and tells what they say."""
+    """The evidence of a run under way. `take` is given bytes as they arrive and tells what they say.
+
+    A second start means that the child was lost with its machine and begins again elsewhere. What was measured stays
+    until it is measured again; an equal result changes nothing, another one replaces the first and is noted.
+    """
 
     paper: Paper
     preset: str
@@ -42,6 +47,7 @@ class Recording:
     error: tuple[ErrorKind, str] | None = None
     ended: bool = False
     _rest: bytearray = field(default_factory=bytearray)
+    _expected: dict[str, Measurement | Untested] = field(default_factory=dict)
 
     def take(self, data: bytes) -> Iterator[Mapping[str, Any]]:
         """The events in ``data``, each after it has been recorded. Raises `Malformed` at the first that is none."""
@@ -50,8 +56,10 @@ class Recording:
             line = bytes(self._rest[:end])
             del self._rest[: end + 1]
             event = _parse(line)
-            self._record(event)
+            note = self._record(event)
             yield event
+            if note:
+                yield {"event": "note", "text": note}
         if len(self._rest) > _MAX_LINE:
             raise Malformed(f"it wrote {len(self._rest)} bytes to the events descriptor without ending the line")
 
@@ -65,37 +73,57 @@ class Recording:
         self.evidence = replace(
             self.evidence,
             state=state,
-            error=error,
-            finished=None if state == "partial" else now(),
+            error=error and error.encode(errors="replace").decode(),  # it may name a path that is no text
+            finished=None if state == "partial" else max(now(), self.evidence.started),  # the clock may be set back
             cost={name: round(value, 3) for name, value in total.items()},
         )
         return self.evidence
 
-    def _record(self, event: Mapping[str, Any]) -> None:
+    def _record(self, event: Mapping[str, Any]) -> str:
+        """Record what ``event`` says; what a person should be told of it besides, empty where there is nothing."""
         kind = event.get("event")
         try:
             match kind:
                 case "start":
-                    self.evidence = self._begin(event)
+                    self._start(event)
                 case "result":
-                    result = from_record(event["result"])
-                    self.evidence = self._begun().with_result(self.paper.claim(result.claim), result)
+                    return self._measured(from_record(event["result"]))
                 case "figure":
                     self.evidence = _with_figure(self._begun(), event)
                 case "bench":
-                    self.evidence = replace(self._begun(), bench=(*self._begun().bench, dict(event["row"])))
+                    row = asdict(BenchRow(**event["row"]))
+                    self.evidence = replace(self._begun(), bench=(*self._begun().bench, row))
                 case "error":
                     self.error = (event["kind"], str(event["message"]))
                 case "end":
                     self.ended = True
                 case "progress":
                     str(event["label"]), int(event["done"]), event["total"]
+                case "note":
+                    str(event["text"])
                 case _:
                     raise Malformed(f"it wrote an unknown event {kind!r} to the events descriptor")
         except Malformed:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Malformed(f"it wrote a {kind} event that cannot be used: {error}") from error
+        return ""
+
+    def _start(self, event: Mapping[str, Any]) -> None:
+        lost, self.evidence = self.evidence, self._begin(event)
+        self.error, self.ended = None, False
+        if lost is not None:
+            self._expected = {claim: result.of for claim, result in lost.results.items()}
+            self.evidence = replace(self.evidence, started=lost.started, results=lost.results, figures=lost.figures)
+
+    def _measured(self, result: Measurement | Untested) -> str:
+        evidence, claim = self._begun(), self.paper.claim(result.claim)
+        before = self._expected.pop(claim.id, result)
+        if before != result:
+            others = {name: other for name, other in evidence.results.items() if name != claim.id}
+            evidence = replace(evidence, results=others)
+        self.evidence = evidence.with_result(claim, result)
+        return "" if before == result else f"{claim.id} was measured again and differs; the later result is kept"
 
     def _begin(self, event: Mapping[str, Any]) -> Evidence:
         return Evidence(
@@ -126,7 +154,7 @@ def now() -> str:
 
 def _parse(line: bytes) -> Mapping[str, Any]:
     try:
-        event = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+        event = strict_json.loads(line)
     except ValueError as error:
         raise Malformed(f"it wrote to the events descriptor what is no event ({line[:40]!r}): {error}") from error
     if not isinstance(event, dict):
@@ -137,7 +165,3 @@ def _parse(line: bytes) -> Mapping[str, Any]:
 def _with_figure(evidence: Evidence, event: Mapping[str, Any]) -> Evidence:
     figure = Figure(alt=event["alt"], svg=event.get("svg", ""), png_base64=event.get("png_base64", ""))
     return replace(evidence, figures={**evidence.figures, str(event["name"]): figure})
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no finite number")

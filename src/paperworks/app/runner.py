@@ -16,6 +16,7 @@ from typing import Any
 from paperworks.core import Paper
 
 from . import environment, fingerprint
+from .engine import Engine
 from .evidence import Evidence
 from .job import BENCH, Settings
 from .session import Ending, Refused, Session
@@ -23,23 +24,20 @@ from .store import Store
 from .watch import Outcome, OutcomeKind, Watcher
 
 _TICK_S = 0.2
-_MEMORY_SHARE = 0.9
 
 
 class Runner:
-    """Runs papers as ``settings`` say, keeps their evidence in ``store``, and tells ``watcher`` as it goes."""
+    """Runs papers on ``engine`` as ``settings`` say, keeps their evidence in ``store``, and tells ``watcher``."""
 
-    def __init__(self, settings: Settings, store: Store, watcher: Watcher) -> None:
+    def __init__(self, settings: Settings, store: Store, watcher: Watcher, engine: Engine) -> None:
         self._settings = settings
         self._store = store
         self._watcher = watcher
         self._active: list[Session] = []
         self._outcomes: dict[str, Outcome] = {}
         self._selector = selectors.DefaultSelector()
-        self._threads = max(1, environment.cores() // settings.jobs)
+        self._engine = engine
         self._commit = environment.commit()
-        share = environment.memory_bytes() * _MEMORY_SHARE / settings.jobs
-        self._memory_limit = settings.memory_gb * 1e9 if settings.memory_gb else share
         self.stopped = False
 
     def run(self, papers: Sequence[Paper]) -> list[Outcome]:
@@ -72,19 +70,13 @@ class Runner:
             return False
         if not fingerprint.is_up_to_date(evidence, seeds=self._settings.seeds, device=self._settings.device):
             return False
+        self._store.forget_steps(paper.slug, self._settings.preset)
         self._finish(self._outcome(paper, "current", "it is up to date", evidence))
         return True
 
     def _start(self, paper: Paper) -> None:
         try:
-            session = Session(
-                paper,
-                self._settings,
-                self._store,
-                threads=self._threads,
-                memory_limit=self._memory_limit,
-                commit=self._commit,
-            )
+            session = Session(paper, self._settings, self._store, self._engine, commit=self._commit)
         except Refused as refused:
             self._finish(refused.outcome)
             return
@@ -111,6 +103,8 @@ class Runner:
                 self._watcher.measured(session.paper, evidence, event["result"]["claim"])
             case "bench":
                 self._watcher.benched(session.paper, event["row"])
+            case "note":
+                self._watcher.noted(session.paper, event["text"])
             case "progress":
                 self._watcher.progressed(session.paper, event["label"], event["done"], event["total"])
 

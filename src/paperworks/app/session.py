@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from paperworks.core import Paper
 
-from . import environment, fingerprint
+from . import fingerprint
+from .engine import Engine
 from .job import Job, Settings
 from .lock import Lock
-from .process import Child, describe_exit
 from .recording import Before, Malformed, Recording
 from .store import Store
 from .watch import Outcome, OutcomeKind
@@ -45,15 +45,23 @@ class Session:
         paper: Paper,
         settings: Settings,
         store: Store,
+        engine: Engine,
         *,
-        threads: int,
-        memory_limit: float,
         commit: str | None,
     ) -> None:
         self.paper = paper
         self._settings = settings
         self._store = store
-        self._memory_limit = memory_limit
+        self._engine = engine
+        self._job = Job(
+            slug=paper.slug,
+            preset=settings.preset,
+            seeds=settings.seeds,
+            device=settings.device,
+            threads=engine.threads(settings),
+            steps=str(store.steps_path(paper.slug, settings.preset)),
+            fingerprint=fingerprint.steps_key(paper.slug, settings.preset, settings.device),
+        )
         self._weigh_at = 0.0
         self._ended_at: float | None = None
         self._broken: str | None = None
@@ -64,16 +72,12 @@ class Session:
             self._take_lock()
             store.sweep(paper.slug, settings.preset)
             if settings.fresh:
-                shutil.rmtree(self._steps, ignore_errors=True)
+                engine.clear_steps(self._job)
             source = fingerprint.source(paper.slug, settings.preset)
             self.recording = Recording(
                 paper=paper, preset=settings.preset, source=source, commit=commit, before=self._before()
             )
-            self.child = Child(
-                self._job(threads),
-                variables=environment.child_variables(threads=threads, online=settings.preset == "paper"),
-                log=self.log,
-            )
+            self.child = engine.start(self._job, settings, self.log)
         except OSError as error:
             self._lock.release()
             raise Refused(self._outcome("failed", f"it could not be started: {error}")) from error
@@ -94,7 +98,9 @@ class Session:
         self._all_read = exited and not data
         try:
             for event in self.recording.take(data or b""):
-                if event["event"] == "result":
+                if event["event"] == "start":
+                    self._ended_at = None  # what a child elsewhere said before its machine was lost is void
+                elif event["event"] == "result":
                     self._keep()
                 elif event["event"] == "end":
                     self._ended_at = time.monotonic()
@@ -130,7 +136,8 @@ class Session:
             if evidence is not None and (state != "partial" or evidence.results):
                 self._store.write(evidence)
             if state == "complete":
-                shutil.rmtree(self._steps, ignore_errors=True)
+                with suppress(OSError):  # what is left of them is in nobody's way
+                    self._engine.clear_steps(self._job)
         except OSError as error:
             kind, message = "failed", f"its evidence could not be written: {error}"
         finally:
@@ -144,27 +151,10 @@ class Session:
             already = f"{self.paper.command} is being run at {self._settings.preset} by {by} already"
             raise Refused(self._outcome("refused", already))
 
-    @property
-    def _steps(self) -> Path:
-        return self._store.steps_path(self.paper.slug, self._settings.preset)
-
-    def _job(self, threads: int) -> Job:
-        return Job(
-            slug=self.paper.slug,
-            preset=self._settings.preset,
-            seeds=self._settings.seeds,
-            device=self._settings.device,
-            threads=threads,
-            steps=str(self._steps),
-            fingerprint=fingerprint.steps_key(self.paper.slug, self._settings.preset, self._settings.device),
-        )
-
     def _before(self) -> Before | None:
         """The earlier sessions of an unfinished run whose finished steps this one replays."""
-        if not self._steps.is_dir():
-            return None
-        evidence = self._store.read(self.paper.slug, self._settings.preset)
-        if evidence is None or evidence.state == "complete":
+        evidence = self._store.read(self.paper.slug, self._settings.preset)  # whatever comes: it sets a bad file aside
+        if evidence is None or evidence.state == "complete" or not Path(self._job.steps).is_dir():
             return None
         same = fingerprint.has_key(evidence, seeds=self._settings.seeds, device=self._settings.device)
         return Before(started=evidence.started, cost=evidence.cost) if same else None
@@ -184,7 +174,7 @@ class Session:
             return ("missing" if kind == "missing" else "refused"), message
         if self.recording.ended:
             return "complete", ""
-        return "failed", describe_exit(self.child.exit_status or 0)
+        return "failed", self.child.describe_exit()
 
     def _too_heavy(self) -> Ending | None:
         now = time.monotonic()
@@ -192,11 +182,11 @@ class Session:
             return None
         self._weigh_at = now + _WEIGH_EVERY_S
         held = self.child.weigh()
-        if held <= self._memory_limit:
+        if held <= self.child.memory_limit:
             return None
         return "failed", (
             f"its processes held {held / 1e9:.2f} GB of memory, more than the limit of "
-            f"{self._memory_limit / 1e9:.2f} GB (--memory)"
+            f"{self.child.memory_limit / 1e9:.2f} GB (--memory)"
         )
 
     def _outcome(self, kind: OutcomeKind, message: str) -> Outcome:

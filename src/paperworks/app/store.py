@@ -7,15 +7,18 @@ steps of an unfinished run beside it. Published evidence lies in the package, an
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 from paperworks.core import UserError
-from paperworks.lab import cli
-from paperworks.lab.disk import write_atomically
+from paperworks.lab import cli, seal
+from paperworks.lab.disk import remove_half_written, write_atomically
 
+from . import strict_json
 from .evidence import Evidence
+from .lock import Lock
 
 PUBLISHABLE = ("quick", "full", "gpu", "bench")
 """The presets whose evidence may be published with the package."""
@@ -45,8 +48,11 @@ def parse(data: bytes, slug: str, preset: str) -> Evidence:
 
 
 def parse_any(data: bytes) -> Evidence:
-    """The evidence in ``data``, of whatever paper and preset; ValueError where it is none."""
-    return Evidence.from_json(json.loads(data.decode("utf-8"), parse_constant=_refuse_constant))
+    """The evidence in ``data``, of whatever paper and preset; ValueError where it is none, or not as it was written."""
+    record = strict_json.loads(data)
+    evidence = Evidence.from_json(record)
+    seal.check(record)
+    return evidence
 
 
 def read_file(file: Path) -> Evidence:
@@ -61,7 +67,8 @@ def read_file(file: Path) -> Evidence:
 
 def to_bytes(evidence: Evidence) -> bytes:
     """The evidence file's content; ValueError where a number in it is not finite."""
-    return (json.dumps(evidence.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    record = seal.sealed(evidence.to_json())
+    return (json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 class Store:
@@ -113,11 +120,20 @@ class Store:
         write_atomically(path, to_bytes(evidence))
         return path
 
+    def forget_steps(self, slug: str, preset: str) -> None:
+        """Remove the finished steps that a run left behind which was cut off once its evidence was complete.
+
+        Where another run of that paper at that preset is under way, they are its own.
+        """
+        steps, lock = self.steps_path(slug, preset), Lock(self.lock_path(slug, preset))
+        if steps.is_dir() and lock.take() is None:
+            shutil.rmtree(steps, ignore_errors=True)
+            lock.release()
+
     def sweep(self, slug: str, preset: str) -> None:
         """Remove what a run that was killed while it wrote has left beside the evidence."""
         path = self.path(slug, preset)
-        for left in path.parent.glob(f".{path.name}.*"):
-            left.unlink(missing_ok=True)
+        remove_half_written(path.parent, path.name)
 
     def _set_aside(self, path: Path, error: Exception) -> None:
         taken = {other.name for other in path.parent.glob(f"{path.name}.unreadable-*")}
@@ -135,10 +151,6 @@ def published_presets(slug: str) -> list[str]:
     """The presets that have published evidence, without reading any."""
     folder = resources.files("paperworks") / slug / "evidence"
     return [preset for preset in PUBLISHABLE if (folder / f"{preset}.json").is_file()]
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no finite number")
 
 
 def _in_short(error: Exception) -> str:

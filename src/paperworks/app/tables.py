@@ -1,11 +1,12 @@
-"""The tables of README and the docs, made from the published evidence and never typed.
+"""The tables of README and the docs, made from what was measured and published, and never typed.
 
 ``python -m paperworks.app.tables`` writes them into the pages of a source tree, between markers::
 
     <!-- generated: papers -->
     <!-- /generated -->
 
-``papers`` is the table of all papers, ``claims lmul`` the table of one paper's claims. With ``--check`` nothing is
+``papers`` is the table of all papers, ``claims lmul`` the table of one paper's claims, ``faults`` that of the faults
+which the long tests survived, from their published log. With ``--check`` nothing is
 written, and the exit status is 1 where a page and the evidence disagree.
 """
 
@@ -75,6 +76,19 @@ def claims_table(tree: Tree, slug: str) -> str:
     return _markdown(("Claim", "The paper", "Measured (published run)", "Verdict"), rows)
 
 
+def faults_table(tree: Tree) -> str:
+    """The faults that the long tests injected and how each came out, as they stand in the published log.
+
+    Raises UserError where there is no log, or no table in it.
+    """
+    log = tree.root / "docs" / "long-tests.log"
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.is_file() else []
+    table = [line for line in lines if line.startswith("| ")]
+    if not table:
+        raise UserError(f"{log} has no table of faults: `make test-long` writes it")
+    return "".join(table)
+
+
 def refreshed(tree: Tree, page: Path) -> str:
     """The text of ``page`` with its generated tables made anew.
 
@@ -128,8 +142,10 @@ def _block(tree: Tree, page: Path, block: re.Match[str]) -> str:
         table = papers_table(tree, page)
     elif what == "claims" and name is not None:
         table = claims_table(tree, _slug(tree, name))
+    elif what == "faults" and name is None:
+        table = faults_table(tree)
     else:
-        raise UserError(f"{page}: '{start}' asks for no table; there are 'papers' and 'claims SLUG'")
+        raise UserError(f"{page}: '{start}' asks for no table; there are 'papers', 'claims SLUG' and 'faults'")
     return f"{start}\n\n{table}\n<!-- /generated -->"
 
 

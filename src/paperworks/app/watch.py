@@ -46,6 +46,9 @@ class Watcher(Protocol):
     def benched(self, paper: Paper, row: Mapping[str, Any]) -> None:
         """A bench has measured one case."""
 
+    def noted(self, paper: Paper, text: str) -> None:
+        """Something happened to the run that a person may want to know."""
+
     def finished(self, outcome: Outcome) -> None:
         """The paper is done with, one way or another."""
 
@@ -78,6 +81,11 @@ class Watchers:
         """See `Watcher`."""
         for watcher in self._watchers:
             watcher.benched(paper, row)
+
+    def noted(self, paper: Paper, text: str) -> None:
+        """See `Watcher`."""
+        for watcher in self._watchers:
+            watcher.noted(paper, text)
 
     def finished(self, outcome: Outcome) -> None:
         """See `Watcher`."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import peer, values
+from . import peer, seal, values
 from .disk import exclusive, sha256_of, sync_folder, write_atomically
 
 MANIFEST = ".manifest.json"
@@ -59,7 +59,11 @@ class Cache:
 def find_fault(place: Path) -> str:
     """What is wrong with an entry, in a few words; empty where every file has the digest of the manifest."""
     try:
-        files = json.loads((place / MANIFEST).read_text(encoding="utf-8"))["files"]
+        manifest = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
+        seal.check(manifest)
+        if strange := manifest.keys() - {"recipe", "files", seal.FIELD}:
+            return f"its manifest has {min(strange)!r}, which belongs to none"
+        files = manifest["files"]
         for name, digest in files.items():
             if _digest(place / name) != digest:
                 return f"{name} has changed"
@@ -79,7 +83,7 @@ def _make(place: Path, recipe: Any, make: Callable[[Path], None]) -> None:
         if not names or MANIFEST in names:
             raise ValueError(f"make(folder) must write files into {beside}, and none of them may be named {MANIFEST}")
         files = {name: _digest(beside / name) for name in names}
-        manifest = {"recipe": repr(recipe), "files": files}
+        manifest = seal.sealed({"recipe": repr(recipe), "files": files})
         write_atomically(beside / MANIFEST, json.dumps(manifest, indent=1).encode())
         try:
             beside.rename(place)

@@ -13,7 +13,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
@@ -62,6 +62,7 @@ def run(app: typer.Typer, arguments: Sequence[str], *, name: str, tracebacks: Pa
     ``--debug``, anywhere on the line, prints the traceback too. A reader who closes the pipe is no error to report.
     """
     debug, arguments = _take_debug(arguments)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a mark that the terminal cannot show is no reason to stop
@@ -103,7 +104,8 @@ def show(*renderables: RenderableType) -> None:
 
 def warn(sentence: str) -> None:
     """Print one line of warning on standard error."""
-    print(f"warning: {sentence}", file=sys.stderr)
+    with suppress(OSError):  # a full disk beneath standard error is no reason to lose what the warning is about
+        print(f"warning: {sentence}", file=sys.stderr)
 
 
 def table(
@@ -152,6 +154,16 @@ def bars() -> Iterator[Progress]:
         yield say
 
 
+def _open_closed_streams() -> None:
+    """Lead the streams that the caller closed to nowhere, so that no file of ours takes their place."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "w", closefd=False))
+
+
 def _take_debug(arguments: Sequence[str]) -> tuple[bool, list[str]]:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     ours = [argument for argument in arguments[:end] if argument != "--debug"]
@@ -186,8 +198,9 @@ def _one_sentence(message: str) -> str:
 
 
 def _say(sentence: str) -> None:
-    console(sys.stderr).print("error:", style="bold red", end=" ")
-    print(sentence, file=sys.stderr)
+    with suppress(OSError):  # where nobody can be told, the exit code has to say it
+        console(sys.stderr).print("error:", style="bold red", end=" ")
+        print(sentence, file=sys.stderr)
 
 
 def _keep_traceback(error: Exception, folder: Path) -> Path | str:

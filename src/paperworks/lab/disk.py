@@ -20,7 +20,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises OSError where the folder cannot be written; nothing is left behind then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name[:64]}.{secrets.token_hex(8)}")
+    beside = path.with_name(f"{_beside(path.name)}{secrets.token_hex(8)}")
     try:
         with beside.open("xb") as file:
             file.write(data)
@@ -31,6 +31,28 @@ def write_atomically(path: Path, data: bytes) -> None:
         beside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def remove_half_written(folder: Path, name: str = "*") -> None:
+    """Remove what `write_atomically` left in ``folder`` beside files called ``name`` when its process was killed.
+
+    Only for who knows that nobody writes them now.
+    """
+    for left in folder.glob(f"{_beside(name)}{'[0-9a-f]' * 16}"):
+        left.unlink(missing_ok=True)
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Write into ``folder`` while nobody else does, after removing what a killed process left there half written."""
+    with exclusive(folder / ".lock") as held:
+        if held:
+            remove_half_written(folder)
+        yield
+
+
+def _beside(name: str) -> str:
+    return f".{name[:64]}."
 
 
 def sync_folder(folder: Path) -> None:
@@ -59,6 +81,18 @@ def exclusive(path: Path) -> Iterator[bool]:
                 raise
             held = False
         yield held
+
+
+def is_held(path: Path) -> bool:
+    """True where somebody holds the lock file ``path`` at this moment."""
+    try:
+        with path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # nobody ever held it, or the file system knows no locks
+        return False
+    return False
 
 
 def sha256_of(path: Path) -> str:

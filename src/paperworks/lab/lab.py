@@ -15,6 +15,7 @@ from . import device as devices
 from . import places, timing, weights
 from . import progress as progress_reports
 from .cache import Cache
+from .offers import Offers
 from .steps import Steps
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class Lab:
     ``slug`` and ``preset`` say which run this is, ``seeds`` gives ``range(seeds)``. ``device`` may be "auto".
     ``home`` is the folder of this run's steps (else ``$PAPERWORKS_HOME/runs/<slug>/<preset>.steps``), ``cache`` that of
     what many runs share (else ``$PAPERWORKS_CACHE``, else the user's cache folder). Steps are keyed by ``fingerprint``,
-    a text that stands for the source. ``emit`` receives progress and figures as JSON objects; without it progress is
-    drawn on the terminal.
+    a text that stands for the source; in ``offers`` they are laid out for others to compute, where somebody looks
+    there. ``emit`` receives progress and figures as JSON objects; without it progress is drawn on the terminal.
 
     Raises ValueError for a negative or zero number of seeds or threads, UserError for a device that is not here.
     """
@@ -46,6 +47,7 @@ class Lab:
         home: Path | None = None,
         cache: Path | None = None,
         fingerprint: str = "",
+        offers: Path | None = None,
         emit: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         for name, count in (("seeds", seeds), ("threads", threads)):
@@ -57,7 +59,8 @@ class Lab:
         self.device = devices.resolve(device, preset)
         self.threads = threads
         self._emit = emit
-        self._steps = Steps(home or places.home() / "runs" / slug / f"{preset}.steps", (fingerprint, slug, self.device))
+        home = home or places.home() / "runs" / slug / f"{preset}.steps"
+        self._steps = Steps(home, (fingerprint, slug, self.device), Offers(offers) if offers else None)
         self._cache = Cache(cache or places.cache())
         self._figures: set[str] = set()
 
@@ -100,12 +103,19 @@ class Lab:
     ) -> list[T]:
         """``[self.step(name, fn, seed=seed, **params) for seed in seeds]``, while progress counts the seeds done.
 
-        Without ``seeds`` they are this run's own. Say it this way where the seeds do not need each other.
+        Without ``seeds`` they are this run's own. Say it this way where the seeds do not need each other: an engine of
+        many machines spreads them, if ``fn`` is a function at the top level of a module.
 
-        Raises ValueError for a seed that is no whole number from 0, besides what `step` raises.
+        Raises ValueError for a seed that is no whole number from 0, TypeError where ``params`` has a ``seed`` too, and
+        what `step` raises.
         """
+        if "seed" in params:
+            raise TypeError("each_seed() gives the function its seed; which ones, say by seeds=[...]")
         wanted = [_checked_seed(seed) for seed in (self.seeds if seeds is None else seeds)]
-        return [self.step(name, fn, seed=seed, **params) for seed in self.progress(wanted, name)]
+        asked = [{"seed": seed, **params} for seed in wanted]
+        turns = self.progress(self._steps.in_turn(name, fn, asked), name, total=len(asked))
+        values = {turn: self.step(name, fn, **asked[turn]) for turn in turns}
+        return [values[turn] for turn in range(len(asked))]
 
     def scratch(self, name: str) -> Path:
         """A folder for checkpoints of the surrounding step: there again after a cut, removed when the step has ended.

@@ -9,14 +9,15 @@ import hashlib
 import logging
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from types import CellType
 from typing import Any, TypeVar
 
 from . import values
-from .disk import exclusive, write_atomically
+from .disk import exclusive, is_held, write_atomically
+from .offers import Offers
 
 T = TypeVar("T")
 
@@ -47,29 +48,45 @@ class Steps:
     """The finished steps of one run, one file each, in ``folder``.
 
     ``keyed_by`` is what every step of this run depends on besides its name and parameters: the slug, the device, and
-    the text that stands for the source.
+    the text that stands for the source. ``offers`` is where steps are laid out that others may compute.
     """
 
-    def __init__(self, folder: Path, keyed_by: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, keyed_by: tuple[str, ...], offers: Offers | None = None) -> None:
         self._folder = folder
         self._keyed_by = keyed_by
+        self._offers = offers
         self._captured: dict[Path, tuple[Any, ...]] = {}
 
     def run(self, name: str, fn: Callable[..., T], params: dict[str, Any]) -> T:
         """``fn(**params)``, or what it gave before; see `Lab.step`."""
-        check_name("a step", name)
-        settings = values.digest(params, f"step {name!r}: the parameters")
-        key = values.digest([*self._keyed_by, name, settings])
-        entry = self._folder / f"{name}.{key[:32]}.step"
+        entry = self._entry(name, params)
         if any(step.entry == entry for step in _current.get() or ()):
             raise ValueError(f"step {name!r} calls itself with the same parameters; let it call a function instead")
         self._check_captured(name, entry, fn)
-        with exclusive(self._folder / ".locks" / f"{entry.stem}.lock"):
+        with exclusive(lock_of(entry)):
             if (data := _read(entry)) is None:
                 data = self._compute(name, entry, fn, params)
             _remove(_scratch_of(entry))  # also after a cut between the two lines of _compute
         value: T = values.decode(data)
         return value
+
+    def in_turn(self, name: str, fn: Callable[..., Any], asked: Sequence[dict[str, Any]]) -> Iterator[int]:
+        """The places in ``asked`` in the order in which to run these steps; what others have begun comes last."""
+        if self._offers is None:
+            yield from range(len(asked))
+            return
+        entries = [self._entry(name, params) for params in asked]
+        missing = [place for place, entry in enumerate(entries) if not entry.exists()]
+        others = missing[1:]  # the first is for the run itself, now
+        begun = []
+        with self._offers.laid_out({entries[place].stem: (name, fn, asked[place]) for place in others}):
+            for place, entry in enumerate(entries):
+                if is_held(lock_of(entry)):
+                    begun.append(place)
+                else:
+                    self._offers.withdraw(entry.stem)
+                    yield place
+            yield from begun
 
     def scratch(self, name: str) -> Path:
         """See `Lab.scratch`."""
@@ -87,9 +104,15 @@ class Steps:
     def _compute(self, name: str, entry: Path, fn: Callable[..., T], params: dict[str, Any]) -> bytes:
         with self._opened(entry):
             value = fn(**params)
-        data = values.encode(value, f"step {name!r}: the value")
-        write_atomically(entry, _FORMAT + hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+        data = _encode(name, value)
+        write_atomically(entry, _record(data))
         return data
+
+    def _entry(self, name: str, params: dict[str, Any]) -> Path:
+        check_name("a step", name)
+        settings = values.digest(params, f"step {name!r}: the parameters")
+        key = values.digest([*self._keyed_by, name, settings])
+        return self._folder / f"{name}.{key[:32]}.step"
 
     @contextlib.contextmanager
     def _opened(self, entry: Path) -> Iterator[None]:
@@ -108,6 +131,23 @@ class Steps:
             )
 
 
+def lock_of(entry: Path) -> Path:
+    """The file that whoever computes the step ``entry`` holds locked meanwhile."""
+    return entry.parent / ".locks" / f"{entry.stem}.lock"
+
+
+def record(name: str, fn: Callable[..., Any], params: dict[str, Any]) -> bytes:
+    """What the entry of this step holds, computed here and now, to be put into another's `Steps` by `put`."""
+    return _record(_encode(name, fn(**params)))
+
+
+def put(entry: Path, content: bytes) -> None:
+    """Make ``content``, which came from `record`, the finished step ``entry``. ValueError where it was damaged."""
+    if _checked(content) is None:
+        raise ValueError(f"what was sent for the step {entry.stem} is damaged")
+    write_atomically(entry, content)
+
+
 def check_name(what: str, name: str) -> None:
     """ValueError unless ``name`` can name a file: letters, digits, '.', '_' and '-', at most 80."""
     if not _NAME.fullmatch(name):
@@ -120,12 +160,25 @@ def _read(entry: Path) -> bytes | None:
         content = entry.read_bytes()
     except FileNotFoundError:
         return None
-    head, _, data = content.partition(b"\n")
-    if head == _FORMAT + hashlib.sha256(data).hexdigest().encode():
+    if (data := _checked(content)) is not None:
         return data
     _log.warning("%s is damaged and is computed again", entry)
     entry.unlink(missing_ok=True)
     return None
+
+
+def _encode(name: str, value: Any) -> bytes:
+    return values.encode(value, f"step {name!r}: the value")
+
+
+def _record(data: bytes) -> bytes:
+    return _FORMAT + hashlib.sha256(data).hexdigest().encode() + b"\n" + data
+
+
+def _checked(content: bytes) -> bytes | None:
+    """The data of a record; None where it is damaged."""
+    _, _, data = content.partition(b"\n")
+    return data if content == _record(data) else None
 
 
 def _scratch_of(entry: Path) -> Path:

@@ -36,27 +36,31 @@ WATCHED = 20_000
 """The first tokens of validation, whose loss is shown along the way."""
 CHECKPOINT = "checkpoint.pt"
 _LARGEST_GRADIENT = 1.0
+_WORTH_A_SAVE = 20
+"""Seconds of training for a second of writing checkpoints."""
 
 
 class Training:
     """A training that can be cut off anywhere and gives the same model, bit for bit, as one that was not.
 
     Between steps its state is the model, the optimizers and the number of steps done; they go to ``folder`` every
-    ``every_s`` seconds and when the loop is left. The batch of a step follows from the seed and the step alone, and the
-    global random state is neither used nor changed. The same holds on one machine with one number of threads; sums are
-    taken in another order elsewhere.
+    ``every_s`` seconds (less often where writing them takes long) and when the loop is left. The batch of a step
+    follows from the seed and the step alone, and the global random state is neither used nor changed. The same holds on
+    one machine with one number of threads; sums are taken in another order elsewhere, and on a GPU.
 
     ``stream`` is [N] tokens. ``log`` gets the mean loss in nats of every `LOG_EVERY` steps. Raises ValueError for a
     stream shorter than one batch and for a checkpoint of another recipe or stream.
     """
 
-    def __init__(self, recipe: Recipe, stream: Tokens, folder: Path, *, every_s: float = 20.0) -> None:
+    def __init__(
+        self, recipe: Recipe, stream: Tokens, folder: Path, *, device: str = "cpu", every_s: float = 20.0
+    ) -> None:
         if len(stream) <= recipe.batch * recipe.context + recipe.context:
             raise ValueError(
                 f"a stream of {len(stream)} tokens is too short for batches of {recipe.batch} x {recipe.context}"
             )
         self.recipe = recipe
-        self.model = untrained(recipe)
+        self.model = untrained(recipe).to(torch.device(device))  # type: ignore[arg-type]
         self.done = 0
         self.log: list[dict[str, float]] = []
         self._stream = torch.from_numpy(stream.astype(np.int64))
@@ -72,14 +76,16 @@ class Training:
 
     def run(self) -> Iterator[int]:
         """Train to the end, or until the caller leaves the loop; yields the number of steps done after each."""
-        last = time.monotonic()
+        last, wait = time.monotonic(), self._every_s
         try:
             while self.done < self.recipe.steps:
                 self._step()
                 yield self.done
-                if time.monotonic() - last > self._every_s:
+                began = time.monotonic()
+                if began - last > wait:
                     self.save()
                     last = time.monotonic()
+                    wait = max(self._every_s, _WORTH_A_SAVE * (last - began))
         finally:
             if self._whole and self._saved != self.done:
                 self.save()
@@ -100,7 +106,7 @@ class Training:
         self._saved = self.done
 
     def _restore(self) -> None:
-        state: dict[str, Any] = torch.load(self._checkpoint, weights_only=True)
+        state: dict[str, Any] = torch.load(self._checkpoint, weights_only=True, map_location=self.model.device)
         if state["identity"] != self._identity:
             raise ValueError(f"{self._checkpoint} belongs to another recipe or corpus: give an empty folder")
         self.model.load_state_dict(state["model"])
@@ -113,8 +119,9 @@ class Training:
         """One step; an interrupt during the update alone leaves the state torn, and then the last checkpoint counts."""
         self.model.train()
         self.model.zero_grad()
-        inputs, targets = batch(self.recipe, self._stream, self.done)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+        device = self.model.device
+        inputs, targets = (part.to(device) for part in batch(self.recipe, self._stream, self.done))
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
             logits = self.model(input_ids=inputs, use_cache=False).logits
         loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
         torch.autograd.backward(loss)

@@ -7,6 +7,7 @@ from .cost import cost_model as cost_model
 from .energy import EnergyReport as EnergyReport
 from .energy import energy as energy
 from .error_table import error_table as error_table
+from .gain import calibrate as calibrate
 from .layers import LMulLinear as LMulLinear
 from .layers import linear as linear
 from .matmul import matmul as matmul

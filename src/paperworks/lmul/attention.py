@@ -28,6 +28,7 @@ _DEFAULTS: Mapping[str, Any] = LMulConfig().to_dict()
 _ARITHMETIC = tuple(LMulConfig().arithmetic)
 
 EXACT_MARK = "_lmul_exact"  # set by convert on attention modules that stay as they are
+AFTER = "_lmul_after"  # set by calibrate: by product, what is done with (a, b, their product)
 
 
 def attention_forward(
@@ -93,5 +94,10 @@ def _products(module: nn.Module) -> tuple[Product, Product]:
     if getattr(module, EXACT_MARK, False):
         wanted = ()
     lmul_product = partial(matmul, **{name: settings[name] for name in _ARITHMETIC})
-    scores, mixture = (lmul_product if name in wanted else torch.matmul for name in PRODUCTS)
+    after = getattr(module, AFTER, {})
+    scores, mixture = (_then(lmul_product, after.get(name)) if name in wanted else torch.matmul for name in PRODUCTS)
     return scores, mixture
+
+
+def _then(product: Product, after: Callable[[Tensor, Tensor, Tensor], Tensor] | None) -> Product:
+    return product if after is None else lambda a, b: after(a, b, product(a, b))

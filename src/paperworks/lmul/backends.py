@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 
@@ -51,18 +52,23 @@ def _elementwise(
     return elementwise.multiply(how.ready(a), how.ready(b), how), True
 
 
+@cache
+def _compiled() -> Any:
+    from . import packed  # numba, and its compiler, only where it is used
+
+    return packed
+
+
 def _packed(
     a: torch.Tensor, b: torch.Tensor, how: Arithmetic, prepared: torch.Tensor | None
 ) -> tuple[torch.Tensor, bool]:
-    from .packed import multiply  # numba, and its compiler, only where it is used
-
-    return multiply(a, b, how, prepared)
+    product: tuple[torch.Tensor, bool] = _compiled().multiply(a, b, how, prepared)
+    return product
 
 
 def _prepare_packed(b: torch.Tensor, how: Arithmetic) -> torch.Tensor | None:
-    from .packed import prepare
-
-    return prepare(b, how)
+    prepared: torch.Tensor | None = _compiled().prepare(b, how)
+    return prepared
 
 
 def _triton(
@@ -113,15 +119,11 @@ def backend(name: str) -> Backend:
     raise ValueError(f"backend must be one of 'auto', {', '.join(map(repr, BACKENDS))}, 'lowrank:r', not {name!r}")
 
 
-def able(how: Arithmetic, device: str) -> list[str]:
-    """The backends that can do this arithmetic on this device ("meta" does everything, and nothing)."""
-    return list(_able(how.variant, how.mantissa_bits, how.sum_dtype == torch.float64, device))
-
-
-@cache
-def _able(variant: str, mantissa_bits: int, float64: bool, device: str) -> tuple[str, ...]:
+def able(variant: str, mantissa_bits: int, dtype: torch.dtype, device: str) -> list[str]:
+    """The backends that multiply operands of this type so on this device ("meta" does everything, and nothing)."""
+    float64 = dtype == torch.float64
     fitting = (name for name, backend in BACKENDS.items() if _fits(backend, variant, mantissa_bits, float64, device))
-    return tuple(name for name in fitting if not BACKENDS[name].needs or _installed(BACKENDS[name].needs))
+    return [name for name in fitting if not BACKENDS[name].needs or _installed(BACKENDS[name].needs)]
 
 
 @cache
@@ -136,7 +138,7 @@ def check_able(name: str, how: Arithmetic, device: str) -> None:
         if chosen.needs and not _installed(chosen.needs):
             raise MissingExtra(f"lmul's backend {name!r}", chosen.needs, "gpu")
         return
-    others = ", ".join(["auto", *able(how, device)])
+    others = ", ".join(["auto", *able(how.variant, how.mantissa_bits, how.sum_dtype, device)])
     what = f"variant {how.variant!r} with {how.mantissa_bits} mantissa bits on {device}"
     raise ValueError(f"backend {name!r} cannot do {what}: choose {others}")
 

@@ -103,17 +103,19 @@ def _with_limits(rows: list[BenchRow], dtype: str, sizes: tuple[int, ...], rates
 
 def _products_a_second(lab: Lab, variant: str) -> float:
     """Of the kernel's inner loop with both operands in the level-1 cache: nothing but its additions."""
-    from . import kernels
+    from . import kernels, packing
     from .scratch import aligned
 
-    rows, terms, width = 256, kernels.CHUNK, kernels.panel_width(4)
-    rule = kernels.rounding_rule(FORMATS["float32"], 23, False, 2.0**-4)
-    left, left_facts = aligned((rows, terms), "int32"), aligned((rows, 1, 4), "int32")
-    right, right_facts = aligned((1, 1, terms, width), "int32"), aligned((1, 1, 1, 4), "int32")
-    kernels.pack_left(torch.ones(rows, terms).view(torch.int32).numpy(), rule, left, left_facts)
-    kernels.pack_right(torch.ones(1, terms, width).view(torch.int32).numpy(), rule, right, right_facts)
-    out = torch.zeros(rows, width).numpy()
-    operands = (left, left_facts, right, right_facts, out, rule, variant == "formula", 0, rows)
+    rows, terms, width = 256, packing.CHUNK, packing.panel_width(4)
+    rule = packing.rounding_rule(FORMATS["float32"], 23, False, 2.0**-4)
+    left, right = torch.ones(rows, terms), torch.ones(1, terms, width)
+    packed_left = aligned((packing.left_words(rows, terms),), "int32")
+    packed_right = aligned((packing.right_words(1, terms, width, 4),), "int32")
+    packing.pack_left(left.data_ptr(), rows, terms, rule, packed_left)
+    packing.pack_right(right.data_ptr(), 1, terms, width, rule, packed_right)
+    out = torch.empty(rows, width)
+    sizes = (1, rows, terms, width)
+    operands = (packed_left, packed_right, out.data_ptr(), sizes, rule, variant == "formula", 0, rows)
     timed = _timed(lab, partial(kernels.multiply, *operands), {"itself": partial(kernels.multiply, *operands)})
     return rows * terms * width / min(timed.ours_s, timed.peers["itself"].seconds)
 

@@ -127,6 +127,73 @@ def evaluate(
     )
 
 
+@app.command()
+def tasks(
+    model: Model,
+    task: Annotated[list[str], typer.Option("--task", help="A task of lm-evaluation-harness; repeat it.")],
+    arithmetic: Annotated[
+        list[str] | None, typer.Option(help="e4m3, carry4, ...; repeat it.  [default: e4m3 e5m2 carry3 carry4]")
+    ] = None,
+    folder: Annotated[str, typer.Option(help="A folder with tasks of your own, in place of the harness'.")] = "",
+    limit: Annotated[int, typer.Option(min=0, help="Questions of each task; 0 for all.")] = 0,
+    as_json: cli.Json = False,
+) -> None:
+    """Print a model's accuracy on tasks with its attention in every arithmetic. Started again, it goes on."""
+    from .harness import compare
+
+    chosen = {"contenders": arithmetic} if arithmetic else {}
+    results = list(compare(model, task, folder=folder, limit=limit, **chosen))
+    if as_json:
+        cli.print_json([asdict(result) for result in results])
+        return
+    cli.show(
+        cli.table(
+            ("task", "attention", "questions", "accuracy", "change, points", "95 % interval"),
+            [
+                (
+                    r.task,
+                    r.says,
+                    str(r.questions),
+                    f"{r.accuracy:.2f} %",
+                    f"{r.change:+.2f}",
+                    f"[{r.low:+.2f}, {r.high:+.2f}]",
+                )
+                for r in results
+            ],
+            title=f"{model}: tasks of lm-evaluation-harness",
+        )
+    )
+
+
+@app.command()
+def vectors(
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    fmt: Annotated[str, typer.Option("--format", help="e4m3, e5m2, bf16, fp16 or fp32.")] = "bf16",
+    count: Annotated[int, typer.Option(min=0, help="Random pairs besides the edges; 8 bits have all pairs.")] = 10_000,
+    k: Annotated[int | None, typer.Option("--k", help="Mantissa bits of each operand.  [default: all]")] = None,
+    variant: Annotated[str, typer.Option(help="carry (the adder) or formula.")] = "carry",
+    rounding: Annotated[str, typer.Option(help="truncate or nearest.")] = "truncate",
+    offset: Annotated[str, typer.Option(help="L-Mul's constant: paper or a number.")] = "paper",
+    seed: Annotated[int, typer.Option(min=0, help="Of the random pairs.")] = 0,
+) -> None:
+    """Write operands and products as hexadecimal words, for a circuit's test bench (Verilog's $readmemh)."""
+    from paperworks.lab.disk import write_atomically
+
+    from .config import LMulConfig
+    from .vectors import lines
+
+    try:
+        config = LMulConfig(mantissa_bits=k, variant=variant, rounding=rounding, offset=_offset(offset))
+        content = "".join(f"{line}\n" for line in lines(fmt, count, config, seed))
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    try:
+        write_atomically(out, content.encode("ascii"))
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+    print(f"{out}: {content.count(chr(10)) - content.count('//')} vectors")
+
+
 def _offset(given: str) -> str | float:
     try:
         return float(given)

@@ -23,9 +23,10 @@ else:
             raise
         QuantizationConfigMixin = object
 
-__all__ = ["ARITHMETIC", "PRODUCTS", "LMulConfig"]
+__all__ = ["ARITHMETIC", "ELEMENTWISE", "PRODUCTS", "LMulConfig"]
 
 PRODUCTS = ("qk", "pv")
+ELEMENTWISE = ("gate", "rope", "norm")
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "variant": VARIANTS,
@@ -65,6 +66,8 @@ class LMulConfig(QuantizationConfigMixin):
     ``skip``: glob patterns over module names whose products stay ordinary; a pattern may be any run of whole
     components, so that ``"lm_head"``, ``"layers.0"`` and ``"layers.*.mlp"`` skip what they name and all beneath it.
     ``products``: which products of attention: ``"qk"`` (queries with keys), ``"pv"`` (weights with values).
+    ``elementwise``: which products outside matrices, in models of the Llama, Mistral, Qwen2 and Gemma 2 families:
+    ``"gate"`` (of a gated network), ``"rope"`` (rotary embeddings), ``"norm"`` (both scalings of an RMS norm).
 
     Raises ValueError for a choice or a number that does not exist, and TypeError for the wrong type.
     """
@@ -78,6 +81,7 @@ class LMulConfig(QuantizationConfigMixin):
     accumulate: str = "fp32"
     backend: str = "auto"
     products: Sequence[str] = PRODUCTS
+    elementwise: Sequence[str] = ()
     offset: str | float = "paper"
     exponent_bits: int | None = None
     scale: str | None = None
@@ -88,10 +92,12 @@ class LMulConfig(QuantizationConfigMixin):
         _check_bits(self.mantissa_bits)
         for name, choices in _CHOICES.items():
             _check_choice(name, getattr(self, name), choices)
-        for name in ("skip", "products"):
+        for name in ("skip", "products", "elementwise"):
             object.__setattr__(self, name, _names(name, getattr(self, name)))
         for product in self.products:
             _check_choice("products", product, PRODUCTS)
+        for kind in self.elementwise:
+            _check_choice("elementwise", kind, ELEMENTWISE)
         if self.offset != "paper" and (isinstance(self.offset, str) or not 0 <= self.offset < 1):
             raise ValueError(f"offset must be 'paper' or a number from 0 up to 1, not {self.offset!r}")
         if self.scale is not None and self.exponent_bits is None:

@@ -6,7 +6,7 @@ before; inside :func:`everywhere` its linear layers too, which can be trained so
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -16,13 +16,14 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from paperworks.core import UserError
 from paperworks.lab.attention import register
 
 from .attention import attend
 from .matmul import matmul
 from .operands import quantize
 
-__all__ = ["CONTENDERS", "Contender", "attention_by", "everywhere"]
+__all__ = ["CONTENDERS", "Contender", "attention_by", "everywhere", "named"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,13 @@ def _all() -> Iterator[Contender]:
 
 CONTENDERS = {contender.name: contender for contender in _all()}
 """By name; e4m3 and e5m2 have their mantissas (rounded to nearest) and float32's exponents, as L-Mul's operands do."""
+
+
+def named(names: Iterable[str]) -> tuple[str, ...]:
+    """``names`` without repetition; UserError where `CONTENDERS` lacks one."""
+    if unknown := sorted(set(names := tuple(names)) - set(CONTENDERS)):
+        raise UserError(f"there is no arithmetic {', '.join(unknown)}; choose from {', '.join(CONTENDERS)}")
+    return tuple(dict.fromkeys(names))
 
 
 @contextmanager

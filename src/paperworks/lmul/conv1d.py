@@ -20,11 +20,12 @@ class LMulConv1D(Conv1D):
 
     arithmetic: dict[str, Any]
     kept: KeptOperand
+    gain: float
 
     def forward(self, x: Tensor) -> Tensor:
         """The layer's output; the products are L-Mul, the sums and the bias ordinary additions."""
         prepared = self.kept(self.weight, self.arithmetic)
-        return linear(x, self.weight.T, self.bias, prepared=prepared, **self.arithmetic)
+        return linear(x, self.weight.T, self.bias, gain=self.gain, prepared=prepared, **self.arithmetic)
 
     def __repr__(self) -> str:
         chosen = ", ".join(f"{name}={value!r}" for name, value in self.arithmetic.items())

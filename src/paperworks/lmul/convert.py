@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from .attention import EXACT_MARK, NAME
+from . import pointwise_layers
+from .attention import AFTER, EXACT_MARK, NAME
 from .config import LMulConfig
 from .layers import LMulLinear
 
@@ -25,14 +26,14 @@ __all__ = ["convert", "revert", "simulate"]
 Model = TypeVar("Model", bound=nn.Module)
 Covers = Callable[[str], bool]
 
-_UNDO_LINEAR = "_lmul_undo_linear"
+_UNDO_CLASS = "_lmul_undo_class"
 _UNDO_CONFIG = "_lmul_undo_config"
 _UNDO_SAVING = "_lmul_undo_saving"
 
 
 @dataclass(frozen=True)
-class _LinearBefore:
-    """A linear layer's class before, and the attributes that L-Mul added to it."""
+class _ClassBefore:
+    """A module's class before, and the attributes that L-Mul added to it."""
 
     kind: type[nn.Module]
     added: tuple[str, ...]
@@ -50,15 +51,16 @@ def convert(model: Model, config: LMulConfig) -> Model:
     """Change ``model`` in place so that the products ``config`` names are L-Mul, and return it.
 
     Linear layers are nn.Linear and transformers' Conv1D (their subclasses, such as a router with a forward of its own,
-    stay as they are); attention is that of transformers models. Embeddings, norms, convolutions and elementwise
-    products stay ordinary. A transformers model saved afterwards says so in its config.json and comes back converted
-    where ``paperworks.lmul.hf`` is imported.
+    stay as they are); attention is that of transformers models. Embeddings, convolutions and, unless ``elementwise``
+    names them, elementwise products stay ordinary. A transformers model saved afterwards says so in its config.json and
+    comes back converted where ``paperworks.lmul.hf`` is imported.
 
     A transformers config that two models share is changed for both, as with ``set_attn_implementation``.
 
     Raises ValueError where the model, or a part of it, is converted already; where ``targets`` asks for attention and
     the model has none that can be exchanged; where a module multiplies out of reach (nn.MultiheadAttention, experts
-    in one tensor) and ``skip`` does not name it; and where nothing at all would change.
+    in one tensor, a norm of another kind where norms are asked for) and ``skip`` does not name it; and where nothing at
+    all would change.
     """
     apply(model, config, config.covers)
     if _is_pretrained(model) and getattr(_config_of(model), "quantization_config", None) is None:
@@ -77,7 +79,7 @@ def revert(model: Model) -> Model:
     """
     if not any(_is_converted(module) for module in model.modules()):
         raise ValueError(f"{type(model).__name__} is not converted: there is nothing to revert")
-    if any("forward" in module.__dict__ for module in model.modules() if _UNDO_LINEAR in module.__dict__):
+    if any("forward" in module.__dict__ for module in model.modules() if _UNDO_CLASS in module.__dict__):
         raise ValueError("a converted layer's forward was replaced, by accelerate perhaps: remove its hooks first")
     undo(model)
     return model
@@ -98,9 +100,10 @@ def apply(model: nn.Module, config: LMulConfig, covers: Covers) -> None:
     _refuse_converted(model)
     _refuse_out_of_reach(model, config, covers)
     try:
+        gates = _convert_pointwise(model, config, covers)
         layers = _convert_linears(model, config, covers) if config.linear else 0
         has_attention = _convert_attention(model, config, covers) if config.attention else False
-        if not layers and not has_attention:
+        if not (layers or has_attention or gates):
             raise ValueError(f"{type(model).__name__} has no linear layer that `skip` leaves to convert")
     except BaseException:
         undo(model)
@@ -110,11 +113,12 @@ def apply(model: nn.Module, config: LMulConfig, covers: Covers) -> None:
 def undo(model: nn.Module) -> None:
     """Take back what :func:`apply` and :func:`convert` did, however far they came."""
     for module in model.modules():
-        if _UNDO_LINEAR in module.__dict__:
-            _undo_linear(module)
+        if _UNDO_CLASS in module.__dict__:
+            _undo_class(module)
         if _UNDO_CONFIG in module.__dict__:
             _undo_config(module)
-        module.__dict__.pop(EXACT_MARK, None)
+        for mark in (EXACT_MARK, AFTER):
+            module.__dict__.pop(mark, None)
         if module.__dict__.pop(_UNDO_SAVING, False):
             del _config_of(module).quantization_config
         quantizer = getattr(module, "hf_quantizer", None)
@@ -123,7 +127,7 @@ def undo(model: nn.Module) -> None:
 
 
 def _is_converted(module: nn.Module) -> bool:
-    return _UNDO_LINEAR in module.__dict__ or _UNDO_CONFIG in module.__dict__
+    return _UNDO_CLASS in module.__dict__ or _UNDO_CONFIG in module.__dict__
 
 
 def _called(name: str, module: nn.Module) -> str:
@@ -148,6 +152,8 @@ def _refuse_out_of_reach(model: nn.Module, config: LMulConfig, covers: Covers) -
             reason = "its experts are one tensor, not linear layers"
         elif config.linear and type(module) in kinds and "forward" in module.__dict__:
             reason = "its forward was replaced, by accelerate perhaps: load with quantization_config instead"
+        elif lacking := [kind for kind in _pointwise_in(module, config) if not pointwise_layers.twin(module, kind)]:
+            reason = f"there is no {type(module).__name__} with elementwise {', '.join(lacking)} by L-Mul"
         else:
             continue
         raise ValueError(f"{_called(name, module)} cannot be converted ({reason}): name it in `skip` to leave it out")
@@ -173,15 +179,36 @@ def _convert_linears(model: nn.Module, config: LMulConfig, covers: Covers) -> in
     kinds = linear_kinds()
     chosen = [module for name, module in model.named_modules() if type(module) in kinds and covers(name)]
     for module in chosen:
-        added = LMulLinear.settings(config)
-        module.__dict__[_UNDO_LINEAR] = _LinearBefore(type(module), tuple(added))
-        module.__dict__.update(added)
-        module.__class__ = kinds[type(module)]
+        _exchange(module, kinds[type(module)], LMulLinear.settings(config))
     return len(chosen)
 
 
-def _undo_linear(module: nn.Module) -> None:
-    before = module.__dict__.pop(_UNDO_LINEAR)
+def _convert_pointwise(model: nn.Module, config: LMulConfig, covers: Covers) -> int:
+    """Exchange the modules that do elementwise products; ValueError where a kind that is asked for is nowhere."""
+    missing, exchanged = set(config.elementwise), 0
+    for name, module in model.named_modules():
+        for kind in _pointwise_in(module, config) if covers(name) else ():
+            if (twin := pointwise_layers.twin(module, kind)) is not None:
+                _exchange(module, twin, pointwise_layers.added(config))
+                missing.discard(kind)
+                exchanged += 1
+    if missing:
+        raise ValueError(f"{type(model).__name__} has no elementwise {', '.join(sorted(missing))} to convert")
+    return exchanged
+
+
+def _pointwise_in(module: nn.Module, config: LMulConfig) -> list[str]:
+    return [kind for kind in pointwise_layers.resembles(module) if kind in config.elementwise]
+
+
+def _exchange(module: nn.Module, kind: type[nn.Module], added: dict[str, Any]) -> None:
+    module.__dict__[_UNDO_CLASS] = _ClassBefore(type(module), tuple(added))
+    module.__dict__.update(added)
+    module.__class__ = kind
+
+
+def _undo_class(module: nn.Module) -> None:
+    before = module.__dict__.pop(_UNDO_CLASS)
     module.__class__ = before.kind
     for name in before.added:
         module.__dict__.pop(name, None)

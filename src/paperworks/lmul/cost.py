@@ -11,7 +11,7 @@ import json
 import platform
 import time
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from .operands import format_of
 
 __all__ = ["CostModel", "Rates", "choose", "cost_model"]
 
-_SCHEMA = 1
+_SCHEMA = 2
 _CANDIDATES = {"cpu": ("integer", "fused", "gemm", "table"), "cuda": ("gemm", "table", "triton", "fp8")}
 _TINY, _THIN, _SQUARE = (16, 16, 16), (8, 512, 512), (320, 320, 320)
 _MEASURED_BITS = 2  # the table's k when it is measured
@@ -83,12 +83,19 @@ class CostModel:
 
 def choose(a: torch.Tensor, b: torch.Tensor, how: Arithmetic) -> str:
     """The backend for a product of [B, M, K] and [B, K, N]; a batch counts as so many more rows."""
-    names = [name for name in able(how, a.device.type) if name in _candidates(a.device.type)]
+    sizes = (a.shape[0] * a.shape[1], a.shape[2], b.shape[2])
+    return _choice(a.device.type, a.dtype, torch.get_num_threads(), how.variant, how.mantissa_bits, sizes)
+
+
+@lru_cache(maxsize=4096)
+def _choice(
+    device: str, dtype: torch.dtype, threads: int, variant: str, mantissa_bits: int, sizes: tuple[int, int, int]
+) -> str:
+    names = [name for name in able(variant, mantissa_bits, dtype, device) if name in _candidates(device)]
     if len(names) == 1:
         return names[0]
-    model = cost_model(a.device.type, a.dtype)
-    names = [name for name in names if name in model.rates]
-    return model.best(names, a.shape[0] * a.shape[1], a.shape[2], b.shape[2], how.mantissa_bits)
+    model = _model(device, dtype, threads)
+    return model.best([name for name in names if name in model.rates], *sizes, mantissa_bits)
 
 
 def cost_model(device: str = "cpu", dtype: torch.dtype = torch.float32) -> CostModel:
@@ -139,11 +146,10 @@ def _write(file: Path, known: dict[str, Any]) -> None:
 
 def _measured(device: str, dtype: torch.dtype) -> dict[str, Rates]:
     rates = {}
+    fmt = format_of(torch.empty(0, dtype=dtype))
     for variant in ("carry", "formula"):
-        how = arithmetic(
-            format_of(torch.empty(0, dtype=dtype)), _MEASURED_BITS, variant, "truncate", "paper", None, None
-        )
-        for name in able(how, device):
+        how = arithmetic(fmt, _MEASURED_BITS, variant, "truncate", "paper", None, None)
+        for name in able(variant, _MEASURED_BITS, dtype, device):
             if name in _candidates(device) and name not in rates:
                 rates[name] = _fitted(name, device, dtype, how)
     return rates

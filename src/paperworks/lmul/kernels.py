@@ -10,71 +10,38 @@ inner loops, the formula a third:
 * *formula*: the printed equation in two fused multiply-adds, exact, since one factor of each is a power of two.
 
 A left row's chunk of K and a right panel choose between the first two by their smallest and largest magnitudes.
-Operands are *packed* first: rounded to k bits, subnormals and non-finite numbers set to zero (the caller adds the
-effect of the latter), right operands in panels of columns.
+Operands are *packed* first (``packing.py``).
 
 Spelled as intrinsics because LLVM's own vectoriser keeps the accumulators in memory here (a twentieth of the speed).
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numba
-import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from llvmlite.binding import get_host_cpu_features  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 
-from .formats import Format
+from .packing import (
+    COMPILE,
+    FIRST,
+    HIGHEST,
+    INFINITY,
+    LAST,
+    LOWEST,
+    OFFSET,
+    ONE,
+    SCALE,
+    VECTOR_BYTES,
+    VECTORS,
+    left_parts,
+    right_parts,
+)
+from .words import pointer
 
-__all__ = ["CHUNK", "multiply", "pack_left", "pack_right", "padded_columns", "panel_width", "rounding_rule"]
-
-# 8 accumulators hide the latency of an addition. A vector of 64 bytes is one register with AVX-512; elsewhere half of
-# that keeps accumulators and operands within 16 registers.
-VECTORS = 8
-VECTOR_BYTES = 64 if get_host_cpu_features().get("avx512f") else 32
-CHUNK = 64  # terms between visits to the output: that much of a right panel, 32 KiB, stays in the level-1 cache
-
-_COMPILE: Any = {"cache": True, "nogil": True, "error_model": "numpy", "boundscheck": False}
-
-# What is known about a chunk: the places of its terms without leading and trailing zeros (left operands only), and
-# the smallest and largest magnitude among them.
-FIRST, LAST, LOWEST, HIGHEST = range(4)
-# The entries of a rule, see rounding_rule.
-HALF, ODD, DROP, MASK, INFINITY, SIZE, ONE, UNIT, OFFSET, SCALE = range(10)
-
-
-def panel_width(itemsize: int) -> int:
-    """Columns of a panel of the right operand, for words of ``itemsize`` bytes."""
-    return VECTORS * VECTOR_BYTES // itemsize
-
-
-def padded_columns(columns: int, itemsize: int) -> int:
-    """Columns of an output: whole panels, and 1, 2 or 4 vectors for what is left of them."""
-    width = panel_width(itemsize)
-    lanes = width // VECTORS
-    rest = columns % width
-    tail = next((n * lanes for n in (0, 1, 2, 4, VECTORS) if rest <= n * lanes), 0)
-    return columns - rest + tail
-
-
-@cache
-def rounding_rule(fmt: Format, mantissa_bits: int, nearest: bool, c: float) -> Any:
-    """The numbers that the kernels work with, as an array of the words' integer type, for float32 or float64.
-
-    Not to be written to. Operands keep ``mantissa_bits``, rounded to nearest or truncated; ``c`` stands for a·b.
-    """
-    drop = fmt.mantissa_bits - mantissa_bits
-    rule = np.zeros(10, np.dtype(f"int{fmt.bits}"))
-    rule[HALF], rule[ODD] = ((1 << (drop - 1)) - 1, 1) if nearest and drop else (0, 0)
-    rule[DROP], rule[MASK] = drop, -(1 << drop)
-    rule[INFINITY], rule[SIZE], rule[ONE] = fmt.infinity, fmt.magnitude_mask, fmt.smallest_normal
-    rule[UNIT], rule[OFFSET] = fmt.bias << fmt.mantissa_bits, fmt.offset(c)
-    rule[SCALE] = np.array(c - 1, f"float{fmt.bits}").view(rule.dtype)
-    return rule
+__all__ = ["multiply"]
 
 
 class _Lanes:
@@ -252,98 +219,20 @@ def _inner_loop(terms: Any) -> Any:
 _fast, _safe, _formula = (_inner_loop(terms) for terms in (_fast_terms, _safe_terms, _formula_terms))
 
 
-@numba.njit(**_COMPILE)
-def pack_left(words: Any, rule: Any, packed: Any, facts: Any) -> bool:
-    """Round the rows of ``words`` [R, K] into ``packed`` and note their chunks in ``facts`` [R, chunks, 4].
-
-    ``rule`` is an array of the words' type (see :func:`rounding_rule`). Returns whether all numbers were finite;
-    subnormal and other numbers become zero.
-    """
-    rows, terms = words.shape
-    sound = True
-    for row in range(rows):
-        for chunk in range(facts.shape[1]):
-            begin, end = chunk * CHUNK, min(terms, (chunk + 1) * CHUNK)
-            low, high, finite = _round_run(words[row, begin:end], rule, packed[row, begin:end])
-            sound &= finite
-            if low == 0:
-                while begin < end and packed[row, begin] == 0:
-                    begin += 1
-                while end > begin and packed[row, end - 1] == 0:
-                    end -= 1
-                low = _lowest(packed[row, begin:end], rule[SIZE])
-            facts[row, chunk, FIRST], facts[row, chunk, LAST] = begin, end
-            facts[row, chunk, LOWEST], facts[row, chunk, HIGHEST] = low, high
-    return sound
-
-
-@numba.njit(**_COMPILE)
-def pack_right(words: Any, rule: Any, packed: Any, facts: Any) -> bool:
-    """Round ``words`` [B, K, N] into the panels ``packed`` [B, P, K, width] and note ``facts`` [B, P, chunks, 4].
-
-    The last panel's columns beyond N hold the number one. Returns whether all numbers were finite.
-    """
-    batch, terms, columns = words.shape
-    width = packed.shape[3]
-    sound = True
-    for b in range(batch):
-        for panel in range(packed.shape[1]):
-            begin, end = panel * width, min(columns, (panel + 1) * width)
-            for chunk in range(facts.shape[2]):
-                lowest, highest = rule[INFINITY], rule[INFINITY] * 0
-                for k in range(chunk * CHUNK, min(terms, (chunk + 1) * CHUNK)):
-                    low, high, finite = _round_run(words[b, k, begin:end], rule, packed[b, panel, k])
-                    packed[b, panel, k, end - begin :] = rule[UNIT]
-                    sound &= finite
-                    lowest, highest = min(lowest, low), max(highest, high)
-                facts[b, panel, chunk, LOWEST], facts[b, panel, chunk, HIGHEST] = lowest, highest
-    return sound
-
-
-@numba.njit(inline="always")
-def _round_run(words: Any, rule: Any, packed: Any) -> Any:
-    """Round one run of words; the smallest and largest magnitude, and whether all were finite."""
-    half, odd, drop, mask = rule[HALF], rule[ODD], rule[DROP], rule[MASK]
-    one, infinity, size = rule[ONE], rule[INFINITY], rule[SIZE]
-    low, high, worst = infinity, infinity * 0, infinity * 0
-    for i in range(len(words)):
-        word = words[i]
-        before = word & size
-        word = (word + half + ((word >> drop) & odd)) & mask
-        worst = max(worst, max(before, word & size))
-        word = word if before >= one and before < infinity and (word & size) < infinity else word * 0
-        packed[i] = word
-        low, high = min(low, word & size), max(high, word & size)
-    return low, high, worst < infinity
-
-
-@numba.njit(inline="always")
-def _lowest(words: Any, size: Any) -> Any:
-    low = size
-    for word in words:
-        low = min(low, word & size)
-    return low
-
-
-@numba.njit(**_COMPILE)
+@numba.njit(**COMPILE)
 def multiply(
-    left: Any,
-    left_facts: Any,
-    right: Any,
-    right_facts: Any,
-    out: Any,
-    rule: Any,
-    formula: bool,
-    first_row: int,
-    last_row: int,
+    left: Any, right: Any, address: int, sizes: Any, rule: Any, formula: bool, first_row: int, last_row: int
 ) -> None:
     """out[B·M, columns] = left (x) right, by the adder or the ``formula``, for the rows ``first_row`` to ``last_row``.
 
-    ``left`` [B·M, K], ``left_facts`` [B·M, chunks, 4], ``right`` [B, P, K, width], ``right_facts`` [B, P, chunks, 4]:
-    as packed. ``out`` has :func:`padded_columns` columns.
+    ``left`` [B·M, K] and ``right`` [B, K, N] as packed. The output lies at ``address`` and need not be zero; it has
+    :func:`padded_columns` columns. ``sizes`` are (B, B·M, K, those columns).
     """
-    batch, panels, terms, width = right.shape
-    rows, columns = out.shape
+    batch, rows, terms, columns = sizes
+    x, left_facts = left_parts(left, rows, terms)
+    y, right_facts = right_parts(right, batch, terms, columns)
+    out = numba.carray(pointer(address, rule), (rows, columns))
+    panels, width = y.shape[1], y.shape[3]
     per_batch = rows // max(batch, 1)
     lanes = width // VECTORS
     offset, one, infinity = rule[OFFSET], rule[ONE], rule[INFINITY]
@@ -365,7 +254,7 @@ def multiply(
                     places = (m * terms + begin, (base + begin) * width, m * columns + panel * width)
                     if formula:
                         run = (end - begin, width, scale, vectors)
-                        _formula(left, places[0], right, places[1], out, places[2], *run)
+                        _formula(x, places[0], y, places[1], out, places[2], *run)
                         continue
                     # Offsets go first: a sum of two magnitudes need not fit.
                     in_range = (
@@ -374,7 +263,7 @@ def multiply(
                     )
                     run = (end - begin, width, offset, vectors)
                     if in_range and low >= one and left_facts[m, chunk, LOWEST] >= one:
-                        _fast(left, places[0], right, places[1], out, places[2], *run)
+                        _fast(x, places[0], y, places[1], out, places[2], *run)
                     else:
-                        _safe(left, places[0], right, places[1], out, places[2], *run)
+                        _safe(x, places[0], y, places[1], out, places[2], *run)
         row = stop

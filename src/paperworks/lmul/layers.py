@@ -16,13 +16,21 @@ __all__ = ["KeptOperand", "LMulLinear", "linear"]
 
 
 def linear(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, *, prepared: Prepared | None = None, **arithmetic: Any
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    gain: float = 1.0,
+    prepared: Prepared | None = None,
+    **arithmetic: Any,
 ) -> Tensor:
     """``torch.nn.functional.linear`` with L-Mul: ``x`` [..., in], ``weight`` [out, in], ``bias`` [out] give [..., out].
 
-    ``arithmetic`` and ``prepared`` (for ``weight.T``) are keywords of :func:`lmul.matmul`. The bias is added as usual.
+    ``arithmetic`` and ``prepared`` (for ``weight.T``) are keywords of :func:`lmul.matmul`. The product is divided by
+    ``gain``; the bias is added as usual.
     """
     result: Tensor = matmul(x, weight.T, prepared=prepared, **arithmetic)
+    result = result if gain == 1.0 else result / gain
     return result if bias is None else result + bias.to(result.dtype)
 
 
@@ -68,6 +76,7 @@ class LMulLinear(nn.Linear):
 
     arithmetic: dict[str, Any]
     kept: KeptOperand
+    gain: float  # see lmul.calibrate
 
     def __init__(
         self,
@@ -81,6 +90,7 @@ class LMulLinear(nn.Linear):
         super().__init__(in_features, out_features, bias, device=device, dtype=dtype)
         self.arithmetic = arithmetic
         self.kept = KeptOperand()
+        self.gain = 1.0
 
     @classmethod
     def from_linear(cls, linear: nn.Linear, **arithmetic: Any) -> LMulLinear:
@@ -92,12 +102,12 @@ class LMulLinear(nn.Linear):
     @staticmethod
     def settings(config: LMulConfig) -> dict[str, Any]:
         """The instance attributes that make an nn.Linear, whose class is exchanged, into one of these."""
-        return {"arithmetic": config.arithmetic, "kept": KeptOperand()}
+        return {"arithmetic": config.arithmetic, "kept": KeptOperand(), "gain": 1.0}
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (nn.Linear names it so)
         """[..., in_features] to [..., out_features]."""
         prepared = self.kept(self.weight.T, self.arithmetic)
-        return linear(input, self.weight, self.bias, prepared=prepared, **self.arithmetic)
+        return linear(input, self.weight, self.bias, gain=self.gain, prepared=prepared, **self.arithmetic)
 
     def extra_repr(self) -> str:
         """The sizes, and what the arithmetic is."""

@@ -99,7 +99,7 @@ def matmul(
     if name != "auto":
         check_able(name, how, left.device.type)
     ready, seed = prepared.operand if prepared else None, _seed(rounding, seed)
-    if _is_plain(left) and _is_plain(right):
+    if _are_plain(left, right):
         result = computed(left, right, ready, how, name, accumulate, seed)
     else:
         k, limits = how.mantissa_bits, (exponent_bits or 0, scale or "")
@@ -163,6 +163,8 @@ def _batched(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tens
     right = b[:, None] if b.ndim == 1 else b
     if left.shape[-1] != right.shape[-2]:
         raise RuntimeError(f"shapes {tuple(a.shape)} and {tuple(b.shape)} cannot be multiplied")
+    if a.ndim == b.ndim == 2:  # said apart because a small product takes little longer than finding out the general way
+        return a[None], b[None], (a.shape[0], b.shape[1])
     batch = _broadcast(left.shape[:-2], right.shape[:-2])
     ends = (left.shape[-2],) * (a.ndim > 1) + (right.shape[-1],) * (b.ndim > 1)
     if right.shape[:-2].numel() == 1:
@@ -179,10 +181,11 @@ def _broadcast(left: torch.Size, right: torch.Size) -> torch.Size:
     return torch.Size(torch.broadcast_shapes(left, right))  # type: ignore[no-untyped-call]
 
 
-def _is_plain(x: torch.Tensor) -> bool:
+def _are_plain(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Whether nobody but the caller watches this product: neither autograd, nor a tracer, nor a tensor subclass."""
-    recorded = x.requires_grad and torch.is_grad_enabled()
-    return type(x) is torch.Tensor and x.device.type != "meta" and not recorded and not torch.compiler.is_compiling()
+    if not type(a) is type(b) is torch.Tensor or a.is_meta or b.is_meta or torch.compiler.is_compiling():
+        return False
+    return not ((a.requires_grad or b.requires_grad) and torch.is_grad_enabled())
 
 
 def _seed(rounding: str, seed: int | None) -> int:

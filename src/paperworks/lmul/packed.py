@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from . import kernels
+from . import kernels, packing
 from .arithmetic import Arithmetic
 from .formats import FORMATS
 from .scratch import aligned, scratch
@@ -25,78 +25,51 @@ def multiply(
 
     Non-finite operands are counted as zero. ``prepared`` is what :func:`prepare` made of ``b``.
     """
-    batch, rows, _ = a.shape
+    batch, rows, terms = a.shape
     columns = b.shape[2]
-    if prepared is None and columns * a.element_size() < kernels.VECTOR_BYTES and columns < rows:
+    if prepared is None and columns < rows and columns * a.element_size() < packing.VECTOR_BYTES:
         product, sound = multiply(b.mT, a.mT, how)  # L-Mul commutes: few columns leave lanes idle, few rows do not
         return product.mT, sound
-    rule, size = _rule(how), how.sum_dtype.itemsize
-    if prepared is None:
-        right, right_facts, sound_right = _right(b, how, rule, scratch)
-    else:
-        right, right_facts = _parts(prepared.numpy(), b, size)
-        sound_right = True
-    left, left_facts, sound_left = _left(a, how, rule)
-    padded = kernels.padded_columns(columns, size)
-    product = torch.empty(batch * rows, padded, dtype=how.sum_dtype)  # the kernel sets it to zero
-    operands = (left, left_facts, right, right_facts, product.numpy(), rule, how.variant == "formula")
-    over_rows(batch * rows, left.size * columns, lambda first, last: kernels.multiply(*operands, first, last))
-    return product.view(batch, rows, padded)[:, :, :columns], sound_left and sound_right
+    rule = _rule(how)
+    right, sound_right = _right(b, how, rule, scratch) if prepared is None else (prepared.numpy(), True)
+    left, sound_left = _left(a, how, rule)
+    padded = packing.padded_columns(columns, rule.itemsize)
+    product = torch.empty(batch, rows, padded, dtype=how.sum_dtype)  # the kernel sets it to zero
+    sizes = (batch, batch * rows, terms, padded)
+    operands = (left, right, product.data_ptr(), sizes, rule, how.variant == "formula")
+    work = sizes[1] * terms * columns
+    over_rows(sizes[1], work, lambda first, last: kernels.multiply(*operands, first, last))
+    return product if padded == columns else product[:, :, :columns], sound_left and sound_right
 
 
 def prepare(b: torch.Tensor, how: Arithmetic) -> torch.Tensor | None:
     """The right operand [B, K, N] packed once for many products; None where it holds numbers that are not finite."""
-    store: list[Any] = []
-
-    def kept(name: str, shape: tuple[int, ...], dtype: Any) -> Any:
-        store.append(aligned(shape, dtype))
-        return store[0]
-
-    *_, sound = _right(b, how, _rule(how), kept)
-    return torch.from_numpy(store[0]) if sound else None
+    packed, sound = _right(b, how, _rule(how), lambda name, shape, dtype: aligned(shape, dtype))
+    return torch.from_numpy(packed) if sound else None
 
 
 def _rule(how: Arithmetic) -> Any:
     """Rounding on the widened words where the kernels do it themselves; otherwise operands come rounded."""
     fmt = _WIDE[how.sum_dtype]
     k = how.mantissa_bits if how.only_drops_bits else fmt.mantissa_bits
-    return kernels.rounding_rule(fmt, k, how.rounding.mode == "nearest", how.c)
+    return packing.rounding_rule(fmt, k, how.rounding.mode == "nearest", how.c)
 
 
-def _words(x: torch.Tensor, how: Arithmetic) -> Any:
-    wide = x.detach().to(how.sum_dtype)
-    return wide.contiguous().view(torch.int64 if wide.dtype == torch.float64 else torch.int32).numpy()
+def _in_one_piece(x: torch.Tensor, how: Arithmetic) -> torch.Tensor:
+    wide = x if x.dtype == how.sum_dtype else x.to(how.sum_dtype)
+    return wide.contiguous().resolve_neg()
 
 
-def _left(a: torch.Tensor, how: Arithmetic, rule: Any) -> tuple[Any, Any, bool]:
-    words = _words(a, how).reshape(a.shape[0] * a.shape[1], a.shape[2])
-    packed = scratch("left", words.shape, words.dtype)
-    facts = scratch("facts", (len(words), _chunks(a.shape[2]), 4), words.dtype)
-    return packed, facts, kernels.pack_left(words, rule, packed, facts)
+def _left(a: torch.Tensor, how: Arithmetic, rule: Any) -> tuple[Any, bool]:
+    wide = _in_one_piece(a, how)
+    batch, per_batch, terms = a.shape
+    rows = batch * per_batch
+    packed = scratch("left", (packing.left_words(rows, terms),), rule.dtype)
+    return packed, packing.pack_left(wide.data_ptr(), rows, terms, rule, packed)
 
 
-def _right(b: torch.Tensor, how: Arithmetic, rule: Any, memory: Callable[..., Any]) -> tuple[Any, Any, bool]:
-    words = _words(b, how)
-    store = memory("right", (sum(_sizes(b, words.itemsize)),), words.dtype)
-    panels, facts = _parts(store, b, words.itemsize)
-    return panels, facts, kernels.pack_right(words, rule, panels, facts)
-
-
-def _parts(store: Any, b: torch.Tensor, itemsize: int) -> tuple[Any, Any]:
-    """Panels [B, P, K, width] and facts [B, P, chunks, 4], which lie one after the other in one array."""
-    batch, terms, _ = b.shape
-    edge, _ = _sizes(b, itemsize)
-    panels = store[:edge].reshape(batch, -1, terms, kernels.panel_width(itemsize))
-    return panels, store[edge:].reshape(batch, -1, _chunks(terms), 4)
-
-
-def _sizes(b: torch.Tensor, itemsize: int) -> tuple[int, int]:
-    """Words of all panels, and of all facts."""
+def _right(b: torch.Tensor, how: Arithmetic, rule: Any, memory: Callable[..., Any]) -> tuple[Any, bool]:
+    wide = _in_one_piece(b, how)
     batch, terms, columns = b.shape
-    width = kernels.panel_width(itemsize)
-    panels = batch * -(-columns // width)
-    return panels * terms * width, panels * _chunks(terms) * 4
-
-
-def _chunks(terms: int) -> int:
-    return -(-terms // kernels.CHUNK)
+    packed = memory("right", (packing.right_words(batch, terms, columns, rule.itemsize),), rule.dtype)
+    return packed, packing.pack_right(wide.data_ptr(), batch, terms, columns, rule, packed)

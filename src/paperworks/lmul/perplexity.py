@@ -13,9 +13,9 @@ import numpy as np
 
 from paperworks.core import UserError
 from paperworks.lab import Lab, corpus, stats, tiny_lm
-from paperworks.lab.disk import sha256_of
 
-from .contenders import CONTENDERS, attention_by, everywhere
+from .contenders import CONTENDERS, attention_by, everywhere, named
+from .hub import load
 
 __all__ = ["Perplexity", "perplexities"]
 
@@ -65,12 +65,11 @@ def perplexities(
     Raises:
         UserError: a model or tokenizer that cannot be loaded, a name or target that does not exist, too short a text.
     """
-    if unknown := sorted(set(contenders) - set(CONTENDERS)):
-        raise UserError(f"there is no arithmetic {', '.join(unknown)}; choose from {', '.join(CONTENDERS)}")
+    wanted = named([REFERENCE, *contenders])
     within = {"attention": attention_by, "all": everywhere}.get(targets)
     if within is None:
         raise UserError(f"targets is 'attention' or 'all', not {targets!r}")
-    loaded, tokenizer, version = _load(model)
+    loaded, tokenizer, version = load(model)
     text = _standard_library() if text is None else text
     stream = np.asarray(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"][:tokens], dtype=np.int32)
     if len(stream) < _FEWEST_TOKENS:
@@ -90,7 +89,7 @@ def perplexities(
 
     key = {"model": version, "targets": targets, "stream": hashlib.sha256(stream.tobytes()).hexdigest()}
     reference: dict[str, Any] | None = None
-    for name in dict.fromkeys([REFERENCE, *contenders]):
+    for name in wanted:
         result = lab.step("perplexity", read, contender=name, **key)
         reference = reference or result
         yield _perplexity(lab, name, result, reference)
@@ -109,25 +108,6 @@ def _perplexity(lab: Lab, name: str, result: dict[str, Any], reference: dict[str
         low=change.low,
         high=change.high,
     )
-
-
-def _load(model: str) -> tuple[Any, Any, str]:
-    """The model in float32, its tokenizer, and what identifies its weights."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    try:
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32, attn_implementation="eager")
-        tokenizer: Any = AutoTokenizer.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise UserError(f"{model!r} is neither a folder nor a hub id of a causal language model: {first}") from error
-    folder = Path(model)
-    if not folder.is_dir():
-        return loaded.eval(), tokenizer, f"{model}@{loaded.config._commit_hash}"
-    files = sorted(file for file in folder.iterdir() if file.is_file())
-    digest = hashlib.sha256("".join(f"{file.name} {sha256_of(file)}\n" for file in files).encode()).hexdigest()
-    return loaded.eval(), tokenizer, digest
 
 
 def _standard_library() -> str:

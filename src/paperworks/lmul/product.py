@@ -65,7 +65,8 @@ def computed(
         result = _one_product(a, b, how, backend, prepared)
     else:
         result = _rounded_sum(a.to(how.sum_dtype), b.to(how.sum_dtype), how, backend, accumulate)
-    return result.to(_result_dtype(how)).contiguous()
+    wanted = _result_dtype(how)
+    return (result if result.dtype == wanted else result.to(wanted)).contiguous()
 
 
 @product.register_fake

@@ -29,12 +29,13 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
 
 
 def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """An uninitialised, aligned array that is valid until this thread asks for the same ``name`` again."""
-    wanted = np.dtype(dtype)
-    size = prod(shape) * wanted.itemsize
-    if size > _LARGEST_KEPT:
-        return aligned(shape, wanted)
-    buffers: dict[str, NDArray[Any]] = _kept.__dict__
-    if name not in buffers or buffers[name].nbytes < size:
-        buffers[name] = aligned((size,), np.uint8)
-    return buffers[name][:size].view(wanted).reshape(shape)
+    """An uninitialised, aligned array that is valid until this thread asks for the same ``name`` and type again."""
+    words = shape[0] if len(shape) == 1 else prod(shape)
+    buffers: dict[Any, NDArray[Any]] = _kept.__dict__
+    buffer = buffers.get((name, dtype))
+    if buffer is None or len(buffer) < words:
+        buffer = aligned((words,), dtype)
+        if buffer.nbytes <= _LARGEST_KEPT:
+            buffers[name, dtype] = buffer
+    flat = buffer[:words]
+    return flat if len(shape) == 1 else flat.reshape(shape)

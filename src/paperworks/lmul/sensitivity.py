@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .config import LMulConfig
 from .convert import apply, linear_kinds, undo
 
-__all__ = ["Sensitivity", "Site", "sensitivity"]
+__all__ = ["Sensitivity", "Site", "attends", "sensitivity"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,7 @@ def sensitivity(
 ) -> Sensitivity:
     """Measure ``loss(model)`` with every product that ``config`` names converted alone, and with all of them.
 
+    Products of matrices, that is: elementwise ones count in the loss with all.
     ``loss`` gives a number or a tensor of one, the same for the same model (fix its data and seeds); it is called once
     a site and twice more. ``progress`` receives (stage, done, total). The model is left as it was, also after an
     exception. Raises ValueError as :func:`lmul.convert` does.
@@ -70,13 +71,13 @@ def _places(model: nn.Module, config: LMulConfig) -> Iterator[tuple[str, str]]:
     for name, module in model.named_modules():
         if not config.covers(name):
             continue
-        if config.attention and _attends(module):
+        if config.attention and attends(module):
             yield from ((name, product) for product in config.products)
         if config.linear and type(module) in kinds:
             yield name, "linear"
 
 
-def _attends(module: nn.Module) -> bool:
+def attends(module: nn.Module) -> bool:
     """Whether the module is one that calls an attention function: the innermost named so that holds the config."""
     return _is_named_attention(module) and not any(_is_named_attention(m) for m in module.modules() if m is not module)
 
@@ -87,8 +88,8 @@ def _is_named_attention(module: nn.Module) -> bool:
 
 def _alone(config: LMulConfig, product: str) -> LMulConfig:
     if product == "linear":
-        return config.replace(targets="linear")
-    return config.replace(targets="attention", products=(product,))
+        return config.replace(targets="linear", elementwise=())
+    return config.replace(targets="attention", products=(product,), elementwise=())
 
 
 def _loss_with(

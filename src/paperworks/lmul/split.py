@@ -10,15 +10,13 @@ import torch
 
 from .arithmetic import Arithmetic
 from .formats import FORMATS
-from .kernels import DROP, HALF, INFINITY, MASK, ODD, ONE, SIZE, rounding_rule
+from .packing import COMPILE, DROP, HALF, INFINITY, MASK, ODD, ONE, SCALE, SIZE, rounding_rule
 from .scratch import aligned, scratch
+from .words import narrow, number, shifted, word
 
 __all__ = ["fits", "halves"]
 
 _WORDS = {torch.float32: torch.int32, torch.float64: torch.int64, torch.bfloat16: torch.int16}
-_RUN = 1024  # words at a time: rounded, halved and written before they leave the level-1 cache
-
-_COMPILE: Any = {"nogil": True, "error_model": "numpy", "boundscheck": False}
 
 
 def fits(x: torch.Tensor) -> bool:
@@ -34,68 +32,57 @@ def halves(x: torch.Tensor, how: Arithmetic, *, right: bool, keep: bool = False)
     """
     name = "float64" if x.dtype == torch.float64 else "float32"  # bfloat16 is worked on as the upper half of float32
     rule = rounding_rule(FORMATS[name], how.mantissa_bits, how.rounding.mode == "nearest", how.c)
-    words = x.detach().view(_WORDS[x.dtype]).flatten(0, 1)
-    shape, kind = (words.shape[0], 2 * words.shape[1]), words.numpy().dtype
-    out = aligned(shape, kind) if keep else scratch("right" if right else "left", shape, kind)
-    run_of_words = scratch("run", (2, _RUN), rule.dtype)
-    numbers = run_of_words.view(name)
+    words = x.detach().view(_WORDS[x.dtype]).flatten(0, 1).numpy()
+    shape = (words.shape[0], 2 * words.shape[1])
+    out = aligned(shape, words.dtype) if keep else scratch("right" if right else "left", shape, words.dtype)
     run = _split_upper if x.dtype == torch.bfloat16 else _split
-    sound = run(words.numpy(), rule, out, run_of_words, numbers, numbers.dtype.type(how.c - 1), right)
+    sound = run(words, rule, out, right)
     return torch.from_numpy(out).view(x.dtype).view(*x.shape[:2], -1), bool(sound)
 
 
-@numba.njit(inline="always", **_COMPILE)
-def _halve(words: Any, rule: Any, out: Any, buffer: Any, numbers: Any, scale: Any, right: bool, shift: int) -> bool:
-    """``shift`` and ``right`` are constants where this is called, which is what makes the loops vector loops."""
+@numba.njit(inline="always")
+def _halve(words: Any, rule: Any, out: Any, right: bool, shift: int) -> bool:
+    """``shift`` and ``right`` are constants where this is called, which is what makes the loop a vector loop."""
     half, odd, drop, mask = rule[HALF], rule[ODD], rule[DROP], rule[MASK]
-    one, infinity, size = rule[ONE], rule[INFINITY], rule[SIZE]
-    kept, power = buffer[0], buffer[1]
-    kept_number, power_number = numbers[0], numbers[1]
+    one, infinity, size, scale = rule[ONE], rule[INFINITY], rule[SIZE], number(rule[SCALE])
+    zero = narrow(infinity * 0, rule)
+    largest = zero
     length = words.shape[1]
-    largest = infinity * 0
     for row in range(words.shape[0]):
-        for begin in range(0, length, _RUN):
-            run = words[row, begin : min(length, begin + _RUN)]
-            count = len(run)
-            for i in range(count):
-                word = (half * 0 + run[i]) << shift
-                before = word & size
-                largest = max(largest, before)
-                word = (word + half + ((word >> drop) & odd)) & mask
-                word = word if before >= one else word * 0
-                kept[i] = word
-                power[i] = word & -one
-            first, second = out[row, begin : begin + count], out[row, length + begin : length + begin + count]
+        first, second = out[row, :length], out[row, length:]
+        for i in range(length):
+            bits = narrow(narrow(words[row, i], rule) << shift, rule)
+            before = narrow(bits & size, rule)
+            largest = max(largest, before)
+            bits = narrow((bits + half + (shifted(bits, drop) & odd)) & mask, rule)
+            bits = bits if before >= one else zero
+            power = narrow(bits & -one, rule)
             if right:
-                for i in range(count):
-                    kept_number[i] += scale * power_number[i]
-                for i in range(count):
-                    first[i] = power[i] >> shift
-                    second[i] = kept[i] >> shift
+                first[i] = power >> shift
+                second[i] = word(number(bits) + scale * number(power)) >> shift
             else:
-                for i in range(count):
-                    first[i] = kept[i] >> shift
-                    second[i] = power[i] >> shift
+                first[i] = bits >> shift
+                second[i] = power >> shift
     return largest < infinity
 
 
-@numba.njit(cache=True, **_COMPILE)
-def _split(words: Any, rule: Any, out: Any, buffer: Any, numbers: Any, scale: Any, right: bool) -> bool:
+@numba.njit(**COMPILE)
+def _split(words: Any, rule: Any, out: Any, right: bool) -> bool:
     if right:
-        return _halve(words, rule, out, buffer, numbers, scale, True, 0)
-    return _halve(words, rule, out, buffer, numbers, scale, False, 0)
+        return _halve(words, rule, out, True, 0)
+    return _halve(words, rule, out, False, 0)
 
 
-@numba.njit(cache=True, **_COMPILE)
-def _split_upper(words: Any, rule: Any, out: Any, buffer: Any, numbers: Any, scale: Any, right: bool) -> bool:
+@numba.njit(**COMPILE)
+def _split_upper(words: Any, rule: Any, out: Any, right: bool) -> bool:
     if right:
-        return _halve(words, rule, out, buffer, numbers, scale, True, 16)
+        return _halve(words, rule, out, True, 16)
     if rule[HALF] or rule[ODD]:
-        return _halve(words, rule, out, buffer, numbers, scale, False, 16)
+        return _halve(words, rule, out, False, 16)
     return _cut(words, np.int16(rule[MASK] >> 16), out)
 
 
-@numba.njit(inline="always", **_COMPILE)
+@numba.njit(inline="always", **COMPILE)
 def _cut(words: Any, mask: Any, out: Any) -> bool:
     """The left half without rounding, on bfloat16's own words: twice as many to a vector as in float32."""
     exponents, signed = np.int16(0x7F80), np.int16(-0x80)

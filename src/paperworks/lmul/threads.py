@@ -20,7 +20,10 @@ def over_rows(rows: int, work: int, run: Callable[[int, int], None]) -> None:
 
     One part, in the calling thread, where ``torch.get_num_threads()`` is 1 or the work is small.
     """
-    parts = max(1, min(torch.get_num_threads(), rows, work // _WORTH_A_THREAD))
+    parts = min(torch.get_num_threads(), rows, work // _WORTH_A_THREAD)
+    if parts <= 1:
+        run(0, rows)
+        return
     edges = [rows * part // parts for part in range(parts + 1)]
     others = [_pool(parts - 1).submit(run, *edge) for edge in pairwise(edges[1:])]
     run(edges[0], edges[1])

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from paperworks.core import MissingExtra
+
 from . import reference
 from .block import BLOCK, BlockAttention, Shape
+from .config import check_budget
 from .layout import Layout, causal, packed, padded
+from .pruning import survivors
+from .reference import penalties
 
 __all__ = ["BACKENDS", "attend", "penalties", "selective_attention"]
 
@@ -44,26 +51,33 @@ def selective_attention(
     never voted on. ``F0`` [B, M] is the penalty that earlier queries brought about, zero unless given. With ``budget``
     K at most K keys are kept from one query to the next (Section 3).
 
+    ``backend``: ``"auto"`` takes Triton's kernels on a GPU and ``"block"`` elsewhere, and ``"eager"`` for dropout and
+    a budget, which need every weight; ``"flex"`` is torch's FlexAttention.
+
     Returns the output [B, H, N, D], zero for padding; with ``return_F`` also F [B, N, M], the penalty that acted at
     each query, and F_next [B, M], what a continuation passes as ``F0``; both in float32 or wider.
 
-    Raises ValueError for shapes that do not fit, a head that does not exist, a budget below ``protect`` + 2, and an
-    unknown backend; TypeError for integers.
+    Raises ValueError for shapes that do not fit, a number out of range, a budget below ``protect`` + 2, and a backend
+    that does not exist or cannot do what is asked; TypeError for integers and for mixed types; MissingExtra where
+    ``backend="triton"`` finds no triton.
     """
-    _check(query, key, value, selector_head, budget, protect)
+    _check_tensors(query, key, value)
+    _check_numbers(query.shape[1], selector_head, protect, window, softcap, dropout_p)
+    _check_rows(key, {"attn_mask": attn_mask, "segment_ids": segment_ids, "F0": F0})
     layout = _layout(query, key, attn_mask, segment_ids, protect=protect, window=window)
-    how = {
+    how: dict[str, Any] = {
         "scale": query.shape[-1] ** -0.5 if scale is None else scale,
         "selector_head": selector_head,
         "before": F0,
         "softcap": softcap,
     }
     penalty, alive = None, None
-    if return_F or budget is not None:
-        penalty, _ = penalties(query, key, layout, **how)
     if budget is not None:
-        assert penalty is not None
-        alive = reference.prune_mask(penalty.detach(), budget, protect)
+        _check_budget(budget, protect, query, key, segment_ids)
+    if return_F or budget is not None:
+        penalty, after = penalties(query, key, layout, **how)
+        if budget is not None:
+            alive, _ = survivors(penalty, after, layout, budget)
     output, after = attend(query, key, value, layout, alive=alive, dropout_p=dropout_p, backend=backend, **how)
     return (output, penalty, after) if return_F and penalty is not None else output
 
@@ -84,67 +98,88 @@ def attend(
 ) -> tuple[Tensor, Tensor]:
     """`selective_attention` for a layout of one's own: the output [B, H, N, D] and F_next [B, M].
 
-    ``before`` [B, M] is the penalty that acts at the first query; ``alive`` [B, N, M] takes keys out of sight. Keys
-    that do not stand in the order of their tokens, as in a cache that has evicted, need ``backend="eager"``.
+    ``before`` [B, M] is the penalty that acts at the first query; ``alive`` [B, N, M] takes keys out of sight. Query n
+    has its own key at place M - N + n and sees none behind it; where keys do not stand so, it takes
+    ``backend="eager"``.
     """
-    if backend == "auto":
-        backend = "eager" if alive is not None or dropout_p else "block"
-    if backend not in BACKENDS:
-        raise ValueError(f"unknown backend {backend!r}: choose one of auto, {', '.join(BACKENDS)}")
+    whole = alive is not None or dropout_p > 0
+    chosen = _choose(query, whole) if backend == "auto" else backend
+    _check_backend(chosen, query, key, value, whole)
     wide = torch.promote_types(query.dtype, torch.float32)
     before = key.new_zeros(key.shape[0], key.shape[2], dtype=wide) if before is None else before.to(wide)
-    more = {"scale": scale, "selector_head": selector_head, "softcap": softcap}
-    if backend != "eager" and (alive is not None or dropout_p):
-        raise ValueError(f"the {backend} backend has neither dropout nor pruning: use backend='eager'")
-    if backend == "eager":
-        more |= {"alive": alive, "dropout_p": dropout_p}
-    return BACKENDS[backend](query, key, value, layout, before, **more)
-
-
-def penalties(
-    query: Tensor,
-    key: Tensor,
-    layout: Layout,
-    *,
-    scale: float,
-    selector_head: int = 0,
-    before: Tensor | None = None,
-    softcap: float | None = None,
-) -> tuple[Tensor, Tensor]:
-    """F [B, N, M] and F_next [B, M] alone: the logits of one head are enough."""
-    wide = torch.promote_types(query.dtype, torch.float32)
-    shared = selector_head * key.shape[1] // query.shape[1]
-    logits = query[:, selector_head].to(wide) @ key[:, shared].to(wide).transpose(-2, -1) * scale
-    if softcap is not None:
-        logits = softcap * torch.tanh(logits / softcap)
-    return reference.selection(logits, layout, before)
+    how: dict[str, Any] = {"scale": scale, "selector_head": selector_head, "softcap": softcap}
+    if chosen == "eager":
+        how |= {"alive": alive, "dropout_p": dropout_p}
+    return BACKENDS[chosen](query, key, value, layout, before, **how)
 
 
 def _eager(
-    query: Tensor, key: Tensor, value: Tensor, layout: Layout, before: Tensor, **more: Any
+    query: Tensor, key: Tensor, value: Tensor, layout: Layout, before: Tensor, **how: Any
 ) -> tuple[Tensor, Tensor]:
-    output, _, after = reference.attention(query, key, value, layout, before=before, **more)
+    output, _, after = reference.attention(query, key, value, layout, before=before, **how)
     return output, after
 
 
 def _block(
-    query: Tensor, key: Tensor, value: Tensor, layout: Layout, before: Tensor, *, block: int = BLOCK, **more: Any
+    query: Tensor, key: Tensor, value: Tensor, layout: Layout, before: Tensor, **how: Any
 ) -> tuple[Tensor, Tensor]:
-    output, after = BlockAttention.apply(query, key, value, before, Shape(layout=layout, block=block, **more))
+    output, after = BlockAttention.apply(query, key, value, before, Shape(layout=layout, block=BLOCK, **how))
     return output.masked_fill(layout.query_pos[:, None, :, None] < 0, 0.0), after
 
 
-BACKENDS: Mapping[str, Callable[..., tuple[Tensor, Tensor]]] = {"eager": _eager, "block": _block}
-"""How attention is computed: ``eager`` with every matrix whole, ``block`` a block of queries at a time."""
+def _flex(query: Tensor, key: Tensor, value: Tensor, layout: Layout, before: Tensor, **how: Any) -> Any:
+    from . import flex  # torch's compiler, only where it is used
+
+    return flex.attend(query, key, value, layout, before, **how)
+
+
+def _triton(query: Tensor, key: Tensor, value: Tensor, layout: Layout, before: Tensor, **how: Any) -> Any:
+    from . import triton_backend
+
+    return triton_backend.attend(query, key, value, layout, before, **how)
+
+
+BACKENDS: Mapping[str, Callable[..., tuple[Tensor, Tensor]]] = {
+    "eager": _eager,
+    "block": _block,
+    "triton": _triton,
+    "flex": _flex,
+}
+"""How attention is computed: ``eager`` with every matrix whole, ``block`` a block of queries at a time, ``triton`` the
+same on a GPU, ``flex`` by torch's FlexAttention, with F whole."""
+
+_TRITON_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+def _choose(query: Tensor, whole: bool) -> str:
+    if whole:
+        return "eager"
+    return "triton" if query.is_cuda and query.dtype in _TRITON_DTYPES and _has_triton() else "block"
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
+def _check_backend(name: str, query: Tensor, key: Tensor, value: Tensor, whole: bool) -> None:
+    if name not in BACKENDS:
+        raise ValueError(f"unknown backend {name!r}: choose one of auto, {', '.join(BACKENDS)}")
+    if name != "eager" and whole:
+        raise ValueError(f"the {name} backend has neither dropout nor pruning: use backend='eager'")
+    if name == "triton" and query.dtype not in _TRITON_DTYPES:
+        raise ValueError(f"the triton backend does not compute in {query.dtype}: use backend='block'")
+    if name == "triton" and not _has_triton():
+        raise MissingExtra("selective_attention's backend 'triton'", "triton", "gpu")
+    learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (query, key, value))
+    if name == "flex" and learns and not query.is_cuda:
+        raise ValueError("torch's FlexAttention has no gradients on a CPU: use backend='block', or torch.no_grad()")
 
 
 def _layout(query: Tensor, key: Tensor, present: Tensor | None, documents: Tensor | None, **more: int | None) -> Layout:
     queries, keys = query.shape[2], key.shape[2]
     if present is not None and documents is not None:
         raise ValueError("give attn_mask or segment_ids, not both: padding has a negative segment id")
-    for name, given in (("attn_mask", present), ("segment_ids", documents)):
-        if given is not None and given.shape != (key.shape[0], keys):
-            raise ValueError(f"{name} must be [B, M] = {[key.shape[0], keys]}, not {list(given.shape)}")
     if present is not None:
         return padded(present, queries, **more)
     if documents is not None:
@@ -152,24 +187,59 @@ def _layout(query: Tensor, key: Tensor, present: Tensor | None, documents: Tenso
     return causal(queries, keys, device=query.device, **more)
 
 
-def _check(query: Tensor, key: Tensor, value: Tensor, selector_head: int, budget: int | None, protect: int) -> None:
+def _check_tensors(query: Tensor, key: Tensor, value: Tensor) -> None:
     if not all(tensor.is_floating_point() for tensor in (query, key, value)):
         raise TypeError("query, key and value must be floating-point tensors")
-    if query.ndim != 4 or key.ndim != 4 or key.shape[:3] != value.shape[:3] or query.shape[-1] != key.shape[-1]:
+    if not query.dtype == key.dtype == value.dtype:
+        raise TypeError(f"query, key and value must have one type, not {query.dtype}, {key.dtype} and {value.dtype}")
+    if (
+        not query.ndim == key.ndim == value.ndim == 4
+        or key.shape[:3] != value.shape[:3]
+        or query.shape[-1] != key.shape[-1]
+    ):
         raise ValueError(
             "query is [B, H, N, D], key and value [B, H_kv, M, D]; "
             f"not {list(query.shape)}, {list(key.shape)}, {list(value.shape)}"
         )
     if query.shape[0] != key.shape[0] or query.shape[1] % key.shape[1]:
         raise ValueError(f"{list(query.shape[:2])} batch and query heads do not fit {list(key.shape[:2])} of the keys")
-    if query.shape[2] > key.shape[2]:
-        raise ValueError(f"{query.shape[2]} queries are more than the {key.shape[2]} tokens they are the last of")
-    if not 0 <= selector_head < query.shape[1]:
-        raise ValueError(f"selector_head={selector_head} does not exist: heads are 0 to {query.shape[1] - 1}")
+    if not 1 <= query.shape[2] <= key.shape[2]:
+        raise ValueError(
+            f"queries are the last of the tokens, at least one: {query.shape[2]} cannot be of {key.shape[2]} tokens"
+        )
+
+
+def _check_numbers(
+    heads: int, selector_head: int, protect: int, window: int | None, softcap: float | None, dropout_p: float
+) -> None:
+    if not 0 <= selector_head < heads:
+        raise ValueError(f"selector_head={selector_head} does not exist: heads are 0 to {heads - 1}")
     if protect < 0:
         raise ValueError(f"protect={protect} is not a number of tokens: give 0 or more")
-    if budget is not None and (budget < protect + 2 or query.shape[2] != key.shape[2]):
+    if window is not None and window < 1:
+        raise ValueError(f"a window of {window} hides a query from itself: give 1 or more, or None")
+    if softcap is not None and softcap <= 0:
+        raise ValueError(f"softcap={softcap} leaves no logits: give a number above 0, or None")
+    if not 0 <= dropout_p < 1:
+        raise ValueError(f"dropout_p={dropout_p} is no share of weights to drop: give 0 or more, and less than 1")
+
+
+def _check_rows(key: Tensor, given: Mapping[str, Tensor | None]) -> None:
+    wanted = (key.shape[0], key.shape[2])
+    for name, tensor in given.items():
+        if tensor is not None and tensor.shape != wanted:
+            raise ValueError(
+                f"{name} must be [B, M] = {list(wanted)}, not {list(tensor.shape)}: a number a token; who sees whom "
+                "follows from it, since this attention is causal by definition"
+            )
+
+
+def _check_budget(budget: int, protect: int, query: Tensor, key: Tensor, documents: Tensor | None) -> None:
+    check_budget(budget, protect)
+    if query.shape[2] != key.shape[2]:
         raise ValueError(
-            f"a budget must hold {protect} protected tokens and two more, and needs all queries from the first on; "
-            f"not {budget} for {query.shape[2]} queries of {key.shape[2]} tokens"
+            f"a budget needs all queries from the first on, not {query.shape[2]} of {key.shape[2]}: what was dropped "
+            "before is not known here"
         )
+    if documents is not None:
+        raise ValueError("a budget is for one sequence a row: give packed documents rows of their own")

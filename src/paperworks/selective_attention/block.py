@@ -176,13 +176,13 @@ def _bias(votes: Tensor, carry: Tensor, rows: Rows, shape: Shape) -> tuple[Tenso
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, rows: Rows, bias: Tensor, shape: Shape) -> Tensor:
-    """The block's output [B, H, n, D]."""
+    """The block's output [B, H, n, D]; the bias stays as wide as it is, or F would lose what sets two keys apart."""
     q, k, v = query[:, :, rows.queries], key[:, :, : rows.end], value[:, :, : rows.end]
-    mask = bias[:, None].to(query.dtype)
-    if shape.softcap is None:
+    if shape.softcap is None and (q.is_cpu or q.dtype == bias.dtype):  # elsewhere torch takes no bias that is wider
         shared = query.shape[1] != key.shape[1]
-        return scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=shape.scale, enable_gqa=shared)
-    return grouped(torch.matmul, torch.softmax(_logits(q, k, shape) + mask, dim=-1), v)
+        return scaled_dot_product_attention(q, k, v, attn_mask=bias[:, None], scale=shape.scale, enable_gqa=shared)
+    logits = _logits(q.to(bias.dtype), k.to(bias.dtype), shape)
+    return grouped(torch.matmul, torch.softmax(logits + bias[:, None], dim=-1).to(v.dtype), v)
 
 
 def _over_groups(weights: Tensor, rows: Tensor, kv_heads: int) -> Tensor:

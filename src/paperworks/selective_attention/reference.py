@@ -45,6 +45,25 @@ def selection(logits: Tensor, layout: Layout, before: Tensor | None = None) -> t
     return torch.cat([first, after[:, :-1]], dim=-2), after[:, -1]
 
 
+def penalties(
+    query: Tensor,
+    key: Tensor,
+    layout: Layout,
+    *,
+    scale: float,
+    selector_head: int = 0,
+    before: Tensor | None = None,
+    softcap: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """F [B, N, M] and F_next [B, M] alone: the logits of one head are enough."""
+    wide = torch.promote_types(query.dtype, torch.float32)
+    shared = selector_head * key.shape[1] // query.shape[1]
+    logits = query[:, selector_head].to(wide) @ key[:, shared].to(wide).transpose(-2, -1) * scale
+    if softcap is not None:
+        logits = softcap * torch.tanh(logits / softcap)
+    return selection(logits, layout, before)
+
+
 def attention(
     query: Tensor,
     key: Tensor,

@@ -1,7 +1,7 @@
 """Selective attention by Triton's kernels, as an operator of torch's own library: it passes through torch.compile.
 
-``paperworks::selective_attention`` and ``paperworks::selective_attention_backward`` work on whole tensors; the layout is
-spelled out as tensors of positions and documents. Memory beside inputs and outputs is a few [B, N / ROWS, M] in float32.
+``paperworks::selective_attention`` and ``paperworks::selective_attention_backward`` take the layout spelled out, as
+tensors of positions and documents. Memory beside inputs and outputs is a few times [B, N / ROWS, M] in float32.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from torch import Tensor
 from . import triton_gradients, triton_kernels
 from .layout import Layout
 
-__all__ = ["DTYPES", "attend"]
-
-DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+__all__ = ["attend", "backward", "forward"]
 
 ROWS = 64  # queries in a block; the carry is kept once for each
 
@@ -225,7 +223,8 @@ def _problem(
     _, kv_heads, m, v_width = value.shape
     span, v_span = (max(16, triton.next_power_of_2(each)) for each in (width, v_width))
     chosen = launch(max(span, v_span), heads, query.element_size())
-    numbers = {"n": n, "m": m, "heads": heads, "kv_heads": kv_heads, "selector": selector, "protect": protect}
+    numbers: dict[str, Any] = {"n": n, "m": m, "heads": heads, "kv_heads": kv_heads}
+    numbers |= {"selector": selector, "protect": protect}
     numbers |= {"window": window, "scale": scale, "softcap": softcap, "CAPPED": softcap > 0}
     numbers |= {"WIDTH": width, "SPAN": span, "V_WIDTH": v_width, "V_SPAN": v_span}
     numbers |= {"HEADS": chosen.heads, "ROWS": ROWS, "COLUMNS": chosen.columns}

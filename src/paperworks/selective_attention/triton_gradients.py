@@ -1,8 +1,8 @@
 """The backward kernels on a GPU, over the same tiles as the forward ones (``triton_kernels.py``).
 
-With P the weights and dA = P (dO V^T - rowsum(dO O)) the gradient of the scores, `of_keys` makes dV and dK, and adds the
-column sums of dF = -sum_h dA_h up for every block of queries. A sum over the later blocks gives D, what reaches a
-block's votes from behind it. Then `of_queries` makes dF of each tile again, from it the gradient of the votes
+With P the weights and dA = P (dO V^T - rowsum(dO O)) the gradient of the scores, `of_keys` makes dV and dK, and the
+column sums of dF = -sum_h dA_h for every block of queries. A sum over the later blocks gives D, what reaches a block's
+votes from behind it. Then `of_queries` makes dF of each tile again, from it the gradient of the votes
 
     dS = D + exclusive_reverse_cumsum_over_rows(dF)
 
@@ -10,7 +10,6 @@ and adds dQ, and the selector's share of dK. Nothing of size N x M is kept but o
 """
 
 from __future__ import annotations
-
 
 import triton
 import triton.language as tl

@@ -18,7 +18,18 @@ import os
 import triton
 import triton.language as tl
 
-__all__ = ["attend", "column_sums", "inside", "live_tiles", "logits_of", "penalty_of", "place", "product", "rows_of", "votes_of"]
+__all__ = [
+    "attend",
+    "column_sums",
+    "inside",
+    "live_tiles",
+    "logits_of",
+    "penalty_of",
+    "place",
+    "product",
+    "rows_of",
+    "votes_of",
+]
 
 _INTERPRETED = tl.constexpr(os.environ.get("TRITON_INTERPRET") == "1")
 _NEGLIGIBLE = tl.constexpr(30.0)  # e^-30 = 1e-13 of a weight: a million such keys change nothing in float32
@@ -263,11 +274,13 @@ def penalty_of(carry, votes, column, m):
 
 @triton.jit
 def product(a, b, total=None):
-    """``a @ b``, plus ``total``, in float32. The interpreter would multiply the bits of bfloat16 as integers."""
+    """``a @ b``, plus ``total``, in float32, whose products three tensor-core products add up to.
+
+    The interpreter would multiply the bits of bfloat16 as integers.
+    """
     if _INTERPRETED:
-        return tl.dot(a.to(tl.float32), b.to(tl.float32), total, input_precision="tf32x3")
-    else:
-        return tl.dot(a, b, total, input_precision="tf32x3")
+        a, b = a.to(tl.float32), b.to(tl.float32)
+    return tl.dot(a, b, total, input_precision="tf32x3")
 
 
 @triton.jit

@@ -11,6 +11,7 @@ from paperworks.app.report.addresses import EXPORT
 from paperworks.app.store import Store
 from paperworks.core import UserError, papers
 from paperworks.lab import places
+from paperworks.lab.disk import sole_writer
 
 
 def write_report(out: Path | None, *, published_only: bool, open_it: bool, as_json: bool) -> None:
@@ -22,7 +23,8 @@ def write_report(out: Path | None, *, published_only: bool, open_it: bool, as_js
     local = {} if published_only else {slug: store.read_all(slug) for slug in papers()}
     folder = out or home / ("report-published" if published_only else "report")
     try:
-        index = write(folder, local=local, published={slug: stores.published(slug) for slug in papers()})
+        with sole_writer(folder):
+            index = write(folder, local=local, published={slug: stores.published(slug) for slug in papers()})
     except OSError as error:
         raise UserError(f"the report cannot be written into {folder}: {error.strerror or error}") from error
     print(index.with_name(EXPORT).read_text(encoding="utf-8").rstrip() if as_json else index)

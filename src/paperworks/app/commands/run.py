@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import typer
@@ -12,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from paperworks.app import console as screen
-from paperworks.app import environment, fingerprint, job
+from paperworks.app import engine as engines
+from paperworks.app import fingerprint, job
+from paperworks.app.engine import Engine, Local
 from paperworks.app.job import BENCH, Settings
 from paperworks.app.live_report import LiveReport
 from paperworks.app.report.numbers import plain, seconds
@@ -22,22 +23,20 @@ from paperworks.app.watch import Outcome, Watchers
 from paperworks.core import Paper, UserError, paper, papers, to_record, verdict
 from paperworks.lab import cli, places
 
-_CORES_A_JOB = 2
 _WIDE = 100
 _NOT_RUN = {"missing", "refused"}
 _FAILED = 1
 
 
-def asked(*, preset: str, jobs: int | None, **options: Any) -> Settings:
-    """The settings that the command line asks for; see `job.settings`."""
-    settings = job.settings(preset=job.preset_of(preset), jobs=1 if jobs is None else jobs, **options)
-    if jobs is None and settings.device == "cpu":  # a GPU is not shared unless somebody says so
-        settings = replace(settings, jobs=max(1, environment.cores() // _CORES_A_JOB))
-    return settings
-
-
-def run_papers(names: Sequence[str], settings: Settings, *, as_json: bool) -> None:
+def run_papers(
+    names: Sequence[str], *, preset: str, device: str, jobs: int | None, engine: str, as_json: bool, **options: Any
+) -> None:
     """Run the papers, all without ``names``, and print their verdicts. Exits 1, 2 or 130 where that went wrong."""
+    job.preset_of(preset)
+    machines = engines.named(engine)
+    device = machines.resolve(job.device_of(device), preset)
+    jobs = machines.places(device) if jobs is None else jobs
+    settings = job.settings(preset=preset, device=device, jobs=jobs, **options)
     chosen = list({about.slug: about for about in map(paper, names)}.values()) or list(papers().values())
     store = Store(places.home(), warn=cli.warn)
     report = LiveReport(store.home / "report", store, warn=cli.warn)
@@ -45,7 +44,7 @@ def run_papers(names: Sequence[str], settings: Settings, *, as_json: bool) -> No
     if report.path is not None and not as_json:
         print(f"report: {report.path} (it fills in as papers finish)")
     try:
-        runner, outcomes = _run(chosen, settings, store, [report], quiet=as_json)
+        runner, outcomes = _run(chosen, settings, store, machines, [report], quiet=as_json)
     finally:
         report.write(live=False)
     if as_json:
@@ -58,14 +57,16 @@ def run_papers(names: Sequence[str], settings: Settings, *, as_json: bool) -> No
     _exit(outcomes, stopped=runner.stopped)
 
 
-def run_bench(name: str, *, as_json: bool, **options: Any) -> None:
+def run_bench(name: str, *, device: str, as_json: bool, **options: Any) -> None:
     """Run a paper's bench and print its ratios."""
     about = paper(name)
     if not _has_bench(about.slug):
         raise UserError(f"{about.command} has no bench; {_with_bench()}")
-    settings = job.settings(preset=BENCH, jobs=1, **options)
+    here = Local()
+    device = here.resolve(job.device_of(device), BENCH)
+    settings = job.settings(preset=BENCH, device=device, jobs=1, **options)
     store = Store(places.home(), warn=cli.warn)
-    runner, outcomes = _run([about], settings, store, [], quiet=as_json)
+    runner, outcomes = _run([about], settings, store, here, [], quiet=as_json)
     evidence = outcomes[0].evidence
     rows = list(evidence.bench) if evidence else []
     if as_json:
@@ -78,11 +79,17 @@ def run_bench(name: str, *, as_json: bool, **options: Any) -> None:
 
 
 def _run(
-    chosen: Sequence[Paper], settings: Settings, store: Store, watchers: Sequence[LiveReport], *, quiet: bool
+    chosen: Sequence[Paper],
+    settings: Settings,
+    store: Store,
+    machines: Engine,
+    watchers: Sequence[LiveReport],
+    *,
+    quiet: bool,
 ) -> tuple[Runner, list[Outcome]]:
     """Run with lines or bars: on standard output, or, where that is kept for JSON, on standard error."""
-    with screen.watcher(cli.console(sys.stderr if quiet else sys.stdout), chosen) as lines:
-        runner = Runner(settings, store, Watchers([lines, *watchers]))
+    with screen.watcher(cli.console(sys.stderr if quiet else sys.stdout), chosen) as lines, machines:
+        runner = Runner(settings, store, Watchers([lines, *watchers]), machines)
         return runner, runner.run(chosen)
 
 

@@ -1,0 +1,1 @@
+"""Running papers on the many machines of a Ray cluster."""
