@@ -21,8 +21,10 @@ Model = Annotated[str, typer.Option("--model", metavar="DIR", help="The folder o
 
 @app.command()
 def explain(
-    model: Model,
     text: Annotated[str, typer.Option(help="What the model reads.")],
+    model: Annotated[
+        str | None, typer.Option(metavar="DIR", help="The folder of a model with selective attention.  [required]")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("who-masked-whom.html"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the votes and penalties too, as JSON.")] = False,
 ) -> None:
@@ -35,6 +37,10 @@ def explain(
 
     from .explanation import explain as explain_text
 
+    if model is None:
+        raise UserError(
+            "no model with selective attention comes with the package: give --model DIR, one that was saved"
+        )
     loaded, tokenizer = _load(model)
     ids = tokenizer(text, return_tensors="pt").input_ids
     try:
@@ -69,8 +75,11 @@ def budgets(
     from .pruned_loss import PrunedLoss
 
     loaded, tokenizer = _load(model)
+    decoder = loaded.config.get_text_config(decoder=True)
+    if context > decoder.max_position_embeddings:
+        raise UserError(f"--context {context} is more than the model's {decoder.max_position_embeddings} positions")
     batch = _sequences(tokenizer, _standard_library() if text is None else _read(text), context, sequences)
-    whole = (context,) * loaded.config.get_text_config(decoder=True).num_hidden_layers
+    whole = (context,) * decoder.num_hidden_layers
     try:
         target = PrunedLoss(loaded, [{"input_ids": batch}])(whole) + rise
         with cli.bars() as progress:
@@ -105,13 +114,16 @@ def _show(result: BudgetResult, as_json: bool) -> None:
 
 def _load(model: str) -> tuple[Any, Any]:
     """The model, which must have selective attention, and its tokenizer, from a folder."""
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from . import hf  # noqa: F401  (registers the attention that the folder names)
     from .models import NAME
 
+    if not Path(model).is_dir():
+        raise UserError(f"{model!r} is no folder: give one that save_pretrained has written")
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(model)
+        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(model)
     except (OSError, ValueError) as error:
         raise UserError(f"{model!r} is no causal language model with a tokenizer: {_first_line(error)}") from error

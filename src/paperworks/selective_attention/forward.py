@@ -165,12 +165,8 @@ def _selective(
     layout, (queries, keys) = selection.layout, (selection.query.shape[2], selection.key.shape[2])
     if budget is not None and layout.query_doc is not None:
         raise ValueError("pruning takes one sequence a row: no documents, no chunks")
-    if budget is not None and queries > 1 and keys > budget + 1:  # some query in the midst finds less than is here
-        penalty, after = selection.penalties()
-        alive, stored = survivors(penalty, after, layout, budget)
-        output = _biased(selection, value, -penalty, layout.visible() & alive, dropout)
-    else:
-        penalty = selection.penalties()[0] if layer is not None and layer.record_past else None
+    within = budget is not None and queries > 1 and keys > budget + 1  # then some query finds less than is here
+    if not within:
         output, after = attend(
             selection.query,
             selection.key,
@@ -182,10 +178,15 @@ def _selective(
             softcap=selection.softcap,
             dropout_p=dropout,
         )
-        stored = kept(layout.key_pos >= 0, after, layout, budget, queries - 1)
+        if layer is not None:
+            stored = kept(layout.key_pos >= 0, after, layout, budget, queries - 1)
+            layer.settle(after, stored, selection.penalties()[0] if layer.record_past else None)
+        return output
+    penalty, after = selection.penalties()
+    alive, stored = survivors(penalty, after, layout, budget)
     if layer is not None:
-        layer.settle(after, stored, penalty)
-    return output
+        layer.settle(after, stored, None)  # a layer with a budget does not record: it cannot go back
+    return _biased(selection, value, -penalty, layout.visible() & alive, dropout)
 
 
 def _ordinary(selection: Selection, value: Tensor, dropout: float, layer: SelectiveLayer | None) -> Tensor:
