@@ -1,4 +1,4 @@
-"""What the tests of selective attention share: one thread, and small models of six architectures."""
+"""What the tests of selective attention share: small models of six architectures."""
 
 from __future__ import annotations
 
@@ -31,14 +31,6 @@ CONFIGS = {
         **SIZES, **HEADS, **SPECIAL, **ALTERNATING, head_dim=8, attn_logit_softcapping=3.0, query_pre_attn_scalar=8
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=sorted(CONFIGS))

@@ -224,6 +224,9 @@ def test_budgets_that_do_not_fit_are_refused(build):
         SelectiveCache(model, 5)
     with pytest.raises(ValueError, match="3 budgets do not fit 2 layers"):
         SelectiveCache(model.config, [8, 8, 8])
+    model.config.layer_types = ["full_attention", "linear_attention"]
+    with pytest.raises(ValueError, match="full or sliding attention, not those of llama"):
+        SelectiveCache(model)
 
 
 def test_documents_and_chunks_are_refused_with_a_cache():

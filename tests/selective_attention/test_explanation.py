@@ -158,10 +158,16 @@ def test_a_model_without_selective_attention_is_one_sentence(command, folder, ca
 def test_what_the_commands_cannot_read_is_one_sentence(folder, tmp_path, capsys):
     command = ["selective-attention", "budgets", "--model"]
     assert main([*command, str(tmp_path / "nowhere")]) == 2
+    assert "nowhere' is no folder: give one that save_pretrained has written" in capsys.readouterr().err
+    assert main([*command, str(tmp_path)]) == 2
     assert "is no causal language model with a tokenizer" in capsys.readouterr().err
+    assert main([*command, str(folder), "--context", "65"]) == 2
+    assert "--context 65 is more than the model's 64 positions" in capsys.readouterr().err
+    assert main(["selective-attention", "explain", "--text", "x"]) == 2
+    assert "give --model DIR" in capsys.readouterr().err
     (tmp_path / "short.txt").write_text("x", encoding="utf-8")
-    assert main([*command, str(folder), "--text", str(tmp_path / "short.txt")]) == 2
-    assert "the text has 1 tokens, fewer than 16 sequences of 256" in capsys.readouterr().err
+    assert main([*command, str(folder), "--context", "32", "--text", str(tmp_path / "short.txt")]) == 2
+    assert "the text has 1 tokens, fewer than 16 sequences of 32" in capsys.readouterr().err
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")
-    assert main([*command, str(folder), "--text", str(tmp_path / "bytes.txt")]) == 2
+    assert main([*command, str(folder), "--context", "32", "--text", str(tmp_path / "bytes.txt")]) == 2
     assert "cannot be read as UTF-8" in capsys.readouterr().err

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import Cache, DynamicLayer
-from transformers.cache_utils import get_layer_types_and_kwargs
 
 from .config import Budgets
 from .layout import PADDING
@@ -25,7 +24,6 @@ from .models import settings_of
 __all__ = ["SelectiveCache", "SelectiveLayer"]
 
 LAYER = "_selective_layer"  # on the keys that go to the attention function, which is not told of the cache
-_KNOWN = {"full_attention", "sliding_attention"}
 
 
 class SelectiveLayer(DynamicLayer):  # type: ignore[no-untyped-call]
@@ -39,7 +37,7 @@ class SelectiveLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     values: Tensor
 
     def __init__(self, budget: int | None = None, window: int | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.budget, self.window = budget, window
         self.record_past = False
         self.reset()
@@ -184,14 +182,25 @@ class SelectiveCache(Cache):
 
     def __init__(self, model: Any, budgets: Budgets = None) -> None:
         config = getattr(model, "config", model).get_text_config(decoder=True)
-        kinds, more = get_layer_types_and_kwargs(config)
-        if unknown := sorted(set(kinds) - _KNOWN):
-            raise ValueError(f"a SelectiveCache is for layers of {', '.join(sorted(_KNOWN))}, not {', '.join(unknown)}")
-        limits = settings_of(config).budgets_of(len(kinds), budgets)
-        windows = [kwargs.get("sliding_window") for kwargs in more]
+        windows = _windows(config)
+        limits = settings_of(config).budgets_of(len(windows), budgets)
         super().__init__([SelectiveLayer(*limit) for limit in zip(limits, windows, strict=True)])
 
     @property
     def nbytes(self) -> int:
         """The bytes that all layers occupy."""
         return sum(layer.nbytes for layer in self.layers if isinstance(layer, SelectiveLayer))
+
+
+def _windows(config: Any) -> list[int | None]:
+    """The sliding window of each layer, None for one that sees everything."""
+    window = getattr(config, "sliding_window", None)
+    usual = "sliding_attention" if window is not None else "full_attention"
+    kinds = getattr(config, "layer_types", None) or [usual] * config.num_hidden_layers
+    shared = getattr(config, "num_kv_shared_layers", None) or getattr(config, "kv_sharing_modes", None)
+    if shared or not set(kinds) <= {"full_attention", "sliding_attention"}:
+        raise ValueError(
+            "a SelectiveCache is for layers with keys of their own, of full or sliding attention, not those of "
+            f"{config.model_type} ({', '.join(sorted(set(kinds)))})"
+        )
+    return [window if kind == "sliding_attention" else None for kind in kinds]

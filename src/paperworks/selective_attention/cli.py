@@ -21,16 +21,26 @@ Model = Annotated[str, typer.Option("--model", metavar="DIR", help="The folder o
 
 @app.command()
 def explain(
-    model: Model,
     text: Annotated[str, typer.Option(help="What the model reads.")],
+    model: Annotated[
+        str | None, typer.Option(metavar="DIR", help="The folder of a model with selective attention.  [required]")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("who-masked-whom.html"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the votes and penalties too, as JSON.")] = False,
 ) -> None:
-    """Write a page, one file, that shows which tokens voted which earlier ones out of sight, in every layer."""
+    """Write a page of which tokens masked which.
+
+    One HTML file, with everything in it: for every layer the votes of each token on the earlier ones, and the penalties
+    that they add up to.
+    """
     from paperworks.lab import page
 
     from .explanation import explain as explain_text
 
+    if model is None:
+        raise UserError(
+            "no model with selective attention comes with the package: give --model DIR, one that was saved"
+        )
     loaded, tokenizer = _load(model)
     ids = tokenizer(text, return_tensors="pt").input_ids
     try:
@@ -56,13 +66,20 @@ def budgets(
     step: Annotated[int, typer.Option(min=1, help="Tokens that the last cuts take off.")] = 8,
     as_json: cli.Json = False,
 ) -> None:
-    """Find how few tokens each layer's cache has to keep, and write that to the model's config.json."""
+    """Find how few tokens each layer has to keep.
+
+    The budgets are those with which the model's loss on the text rises by no more than --rise. They are written to the
+    folder's config.json, where SelectiveCache(model) takes them from.
+    """
     from .budgets import find_budgets
     from .pruned_loss import PrunedLoss
 
     loaded, tokenizer = _load(model)
+    decoder = loaded.config.get_text_config(decoder=True)
+    if context > decoder.max_position_embeddings:
+        raise UserError(f"--context {context} is more than the model's {decoder.max_position_embeddings} positions")
     batch = _sequences(tokenizer, _standard_library() if text is None else _read(text), context, sequences)
-    whole = (context,) * loaded.config.get_text_config(decoder=True).num_hidden_layers
+    whole = (context,) * decoder.num_hidden_layers
     try:
         target = PrunedLoss(loaded, [{"input_ids": batch}])(whole) + rise
         with cli.bars() as progress:
@@ -97,13 +114,16 @@ def _show(result: BudgetResult, as_json: bool) -> None:
 
 def _load(model: str) -> tuple[Any, Any]:
     """The model, which must have selective attention, and its tokenizer, from a folder."""
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from . import hf  # noqa: F401  (registers the attention that the folder names)
     from .models import NAME
 
+    if not Path(model).is_dir():
+        raise UserError(f"{model!r} is no folder: give one that save_pretrained has written")
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(model)
+        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(model)
     except (OSError, ValueError) as error:
         raise UserError(f"{model!r} is no causal language model with a tokenizer: {_first_line(error)}") from error

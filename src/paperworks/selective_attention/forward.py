@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from paperworks.lab.attention import attention_weights, grouped
 
@@ -56,8 +57,9 @@ def attention_forward(
         raise ValueError("selective attention is causal: it is not defined for encoders and cross-attention")
     if position_bias is not None or s_aux is not None:
         raise ValueError("selective attention takes no position bias and no attention sinks")
-    settings = settings_of(module.config)
-    module.config.attn_implementation = NAME  # a loaded config has lost it, and would be saved without
+    config: Any = module.config
+    settings = settings_of(config)
+    config.attn_implementation = NAME  # a loaded config has lost it, and would be saved without
     if settings.selector_head >= query.shape[1]:
         raise ValueError(f"selector_head={settings.selector_head} does not exist: heads are 0 to {query.shape[1] - 1}")
     layer, limit = getattr(key, LAYER, None), getattr(module, LIMIT, None) or Limit()
@@ -161,38 +163,52 @@ def _selective(
 ) -> Tensor:
     """The output [B, H, N, D]; ``layer`` lets go what is over the budget."""
     layout, (queries, keys) = selection.layout, (selection.query.shape[2], selection.key.shape[2])
-    recording = layer is not None and layer.record_past
-    alive, stored, penalty = None, None, None
-    if recording or (budget is not None and queries > 1 and keys > budget + 1):
-        penalty, after = selection.penalties()
-    if budget is not None and penalty is not None:  # some query in the midst of these finds less than is here
-        alive, stored = survivors(penalty, after, layout, budget)
-    output, after = attend(
-        selection.query,
-        selection.key,
-        value,
-        layout,
-        scale=selection.scale,
-        selector_head=selection.selector_head,
-        before=selection.before,
-        softcap=selection.softcap,
-        alive=alive,
-        dropout_p=dropout,
-    )
-    if layer is not None:
-        if stored is None:
+    if budget is not None and layout.query_doc is not None:
+        raise ValueError("pruning takes one sequence a row: no documents, no chunks")
+    within = budget is not None and queries > 1 and keys > budget + 1  # then some query finds less than is here
+    if not within:
+        output, after = attend(
+            selection.query,
+            selection.key,
+            value,
+            layout,
+            scale=selection.scale,
+            selector_head=selection.selector_head,
+            before=selection.before,
+            softcap=selection.softcap,
+            dropout_p=dropout,
+        )
+        if layer is not None:
             stored = kept(layout.key_pos >= 0, after, layout, budget, queries - 1)
-        layer.settle(after, stored, penalty)
-    return output
+            layer.settle(after, stored, selection.penalties()[0] if layer.record_past else None)
+        return output
+    penalty, after = selection.penalties()
+    alive, stored = survivors(penalty, after, layout, budget)
+    if layer is not None:
+        layer.settle(after, stored, None)  # a layer with a budget does not record: it cannot go back
+    return _biased(selection, value, -penalty, layout.visible() & alive, dropout)
 
 
 def _ordinary(selection: Selection, value: Tensor, dropout: float, layer: SelectiveLayer | None) -> Tensor:
     """Plain attention [B, H, N, D] over what the layout lets a query see, for a layer that does not select."""
-    layout = selection.layout
-    seen = layout.visible()
-    scores = grouped(torch.matmul, selection.query, selection.key.transpose(2, 3)) * selection.scale
-    weights = attention_weights(scores, seen[:, None], softcap=selection.softcap).to(value.dtype)
+    layout, queries = selection.layout, selection.query.shape[2]
     if layer is not None:
-        stored = kept(layout.key_pos >= 0, layer.penalty, layout, None, selection.query.shape[2] - 1)
-        layer.settle(layer.penalty, stored, layer.penalty[:, None].expand(-1, selection.query.shape[2], -1))
+        stored = kept(layout.key_pos >= 0, layer.penalty, layout, None, queries - 1)
+        layer.settle(layer.penalty, stored, layer.penalty[:, None].expand(-1, queries, -1))
+    seen = layout.visible()
+    return _biased(selection, value, torch.zeros_like(seen, dtype=torch.float32), seen, dropout)
+
+
+def _biased(selection: Selection, value: Tensor, bias: Tensor, seen: Tensor, dropout: float) -> Tensor:
+    """Attention [B, H, N, D] on the logits with ``bias`` [B, N, M] added, over what is ``seen`` (boolean [B, N, M]).
+
+    What a query that sees nothing gives is of no use to anybody, but finite.
+    """
+    query, key, scale = selection.query, selection.key, selection.scale
+    mask = bias.masked_fill(~(seen | ~seen.any(-1, keepdim=True)), float("-inf"))[:, None].to(query.dtype)
+    if selection.softcap is None:
+        shared = query.shape[1] != key.shape[1]
+        return scaled_dot_product_attention(query, key, value, mask, dropout, scale=scale, enable_gqa=shared)
+    scores = grouped(torch.matmul, query, key.transpose(2, 3)) * scale
+    weights = attention_weights(scores, mask, softcap=selection.softcap).to(value.dtype)
     return grouped(torch.matmul, torch.nn.functional.dropout(weights, dropout), value)

@@ -40,7 +40,7 @@ class SelectiveTrainer(Trainer):
 
     def _is_summed_over_accumulation(self, num_items_in_batch: Any) -> bool:
         """Whether the Trainer takes the loss as a part of the accumulated batch's, and will not divide it."""
-        if self.loss_is_scaled_for_ga is not None:
-            return bool(self.loss_is_scaled_for_ga)
+        if (said := getattr(self, "loss_is_scaled_for_ga", None)) is not None:
+            return bool(said)
         by_model = self.model_accepts_loss_kwargs and num_items_in_batch is not None
         return bool(by_model or self.compute_loss_func is not None)
