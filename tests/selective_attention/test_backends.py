@@ -92,6 +92,7 @@ CASES = {
     "penalties from before": Case(queries=17, keys=130, before=True),
     "next token": Case(queries=1, keys=66, before=True, kind="padded", heads=4, kv_heads=2),
     "nobody protected": Case(queries=17, protect=0),
+    "more protected than a block holds": Case(queries=70, protect=66, batch=1),
     "wide values, three heads": Case(queries=17, heads=3, kv_heads=3, value_width=20),
 }
 
@@ -245,6 +246,12 @@ import torch
 from paperworks import selective_attention as sa
 x = torch.ones(1, 2, 3, 4)
 assert sa.selective_attention(x, x, x).tolist() == x.tolist()
+try:
+    sa.selective_attention(x, x, x, backend="triton")
+except ValueError as error:
+    assert "computes on a GPU, not on cpu: use backend='block'" in str(error), error
+else:
+    raise SystemExit("the triton backend ran on a CPU")
 """
     environment = {"PATH": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     child = subprocess.run([sys.executable, "-c", code], env=environment, timeout=50, capture_output=True, text=True)

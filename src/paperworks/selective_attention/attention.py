@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -124,7 +125,7 @@ def _block(
     query: Tensor, key: Tensor, value: Tensor, layout: Layout, before: Tensor, **how: Any
 ) -> tuple[Tensor, Tensor]:
     output, after = BlockAttention.apply(query, key, value, before, Shape(layout=layout, block=BLOCK, **how))
-    return output.masked_fill(layout.query_pos[:, None, :, None] < 0, 0.0), after
+    return output if layout.unbroken else output.masked_fill(layout.query_pos[:, None, :, None] < 0, 0.0), after
 
 
 def _flex(query: Tensor, key: Tensor, value: Tensor, layout: Layout, before: Tensor, **how: Any) -> Any:
@@ -149,6 +150,7 @@ BACKENDS: Mapping[str, Callable[..., tuple[Tensor, Tensor]]] = {
 same on a GPU, ``flex`` by torch's FlexAttention, with F whole."""
 
 _TRITON_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+_TRITON_DEVICES = ("cuda", "cpu") if os.environ.get("TRITON_INTERPRET") == "1" else ("cuda",)
 
 
 def _choose(query: Tensor, whole: bool) -> str:
@@ -169,6 +171,8 @@ def _check_backend(name: str, query: Tensor, key: Tensor, value: Tensor, whole: 
         raise ValueError(f"the {name} backend has neither dropout nor pruning: use backend='eager'")
     if name == "triton" and query.dtype not in _TRITON_DTYPES:
         raise ValueError(f"the triton backend does not compute in {query.dtype}: use backend='block'")
+    if name == "triton" and query.device.type not in _TRITON_DEVICES:
+        raise ValueError(f"the triton backend computes on a GPU, not on {query.device.type}: use backend='block'")
     if name == "triton" and not _has_triton():
         raise MissingExtra("selective_attention's backend 'triton'", "triton", "gpu")
     learns = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (query, key, value))

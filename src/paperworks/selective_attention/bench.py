@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import resource
-import subprocess
-import sys
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
+from torch.profiler import ProfilerActivity, profile
 
 from paperworks.lab import Lab, timing
 from paperworks.lab.timing import BenchRow
@@ -98,9 +100,8 @@ def _rows(
 ) -> Iterator[BenchRow]:
     inputs = shape.inputs(lab.device)
     calls = {name: _call(what, method, inputs) for name, method in _methods((OURS, *peers)).items()}
-    ours = calls.pop(OURS)
-    timed = lab.compare(ours, calls, _REPEATS)
-    memory = {name: _megabytes(lab.device, shape, what, name) for name in (OURS, *peers)}
+    timed = lab.compare(calls[OURS], {name: calls[name] for name in peers}, _REPEATS)
+    memory = {name: _megabytes(lab.device, call) for name, call in calls.items()}
     for row in timed.rows(f"{what}, {shape}", limit_s=timed.peers[PLAIN].seconds, targets=targets):
         said = f"{row.case}: +{memory[OURS]:.0f} MB, theirs +{memory[row.peer]:.0f} MB"
         yield replace(row, case=said)
@@ -144,32 +145,18 @@ def _call(what: str, method: Attention, inputs: list[Tensor]) -> Callable[[], ob
     return both
 
 
-def _megabytes(device: str, shape: Shape, what: str, name: str) -> float:
-    """The most memory that one pass takes beside its inputs: on a CPU of a process of its own."""
-    if not device.startswith("cuda"):
-        code = "import sys, paperworks.selective_attention.bench as b; print(b.resident_growth(*sys.argv[1:]))"
-        arguments = [sys.executable, "-c", code, str(CPU_SHAPES.index(shape)), what, name]
-        return float(subprocess.run(arguments, check=True, capture_output=True, text=True).stdout.split()[-1])
-    inputs = shape.inputs(device)
-    call = _call(what, _methods((name,))[name], inputs)
-    torch.cuda.reset_peak_memory_stats(device)
-    before = torch.cuda.memory_allocated(device)
-    call()
-    return (torch.cuda.max_memory_allocated(device) - before) / 1e6
-
-
-def resident_growth(shape: str, what: str, name: str) -> float:
-    """By how many megabytes a first pass raises the peak of this process's memory, small passes having gone before."""
-    torch.set_num_threads(1)
-    method = _methods((name,))[name]
-    wanted = CPU_SHAPES[int(shape)]
-    _call(what, method, replace(wanted, tokens=256).inputs("cpu"))()
-    call = _call(what, method, wanted.inputs("cpu"))
-    before = _peak_megabytes()
-    call()
-    return _peak_megabytes() - before
-
-
-def _peak_megabytes() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+def _megabytes(device: str, call: Callable[[], object]) -> float:
+    """The most memory that torch holds during ``call`` beside what it held before."""
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call()
+        return (torch.cuda.max_memory_allocated(device) - before) / 1e6
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        call()
+    with TemporaryDirectory() as folder:
+        trace = Path(folder, "trace.json")
+        recorded.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+    changes = sorted((event for event in events if event["name"] == "[memory]"), key=lambda event: event["ts"])
+    return max(accumulate((event["args"]["Bytes"] for event in changes), initial=0)) / 1e6

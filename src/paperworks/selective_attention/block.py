@@ -45,6 +45,11 @@ class Shape:
     softcap: float | None
     block: int
 
+    @property
+    def triangle(self) -> bool:
+        """Whether places alone say who sees whom: then only a block's own keys need a mask."""
+        return self.layout.unbroken and self.layout.window is None
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:
@@ -157,7 +162,12 @@ def _selector_logits(query: Tensor, key: Tensor, rows: Rows, shape: Shape) -> Te
 
 def _votes(logits: Tensor, rows: Rows, shape: Shape) -> Tensor:
     """S [B, n, m] of a block."""
-    return torch.relu(logits).mul_(shape.layout.votes(rows.queries, slice(rows.end)))
+    votes = torch.relu(logits)
+    if not shape.triangle:
+        return votes.mul_(shape.layout.votes(rows.queries, slice(rows.end)))
+    votes[:, :, : shape.layout.protect] = 0.0
+    _own(votes).tril_(-1)
+    return votes
 
 
 def _bias(votes: Tensor, carry: Tensor, rows: Rows, shape: Shape) -> tuple[Tensor, Tensor]:
@@ -170,9 +180,19 @@ def _bias(votes: Tensor, carry: Tensor, rows: Rows, shape: Shape) -> tuple[Tenso
     after[:, : rows.end] += penalty[:, -1]
     penalty -= votes  # exclusive: a vote counts from the next query on
     penalty += carry[:, None, : rows.end]
+    bias = penalty.neg_()
+    if shape.triangle:
+        own = _own(bias)
+        own.masked_fill_(torch.ones(own.shape[1:], dtype=torch.bool, device=own.device).triu_(1), float("-inf"))
+        return bias, after
     padding = shape.layout.query_pos[:, rows.queries, None] < 0
     seen = shape.layout.visible(rows.queries, slice(rows.end)) | padding
-    return penalty.neg_().masked_fill_(~seen, float("-inf")), after
+    return bias.masked_fill_(~seen, float("-inf")), after
+
+
+def _own(block: Tensor) -> Tensor:
+    """Of a block [B, n, m] the columns of its queries' own keys: the last n."""
+    return block[:, :, block.shape[2] - block.shape[1] :]
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, rows: Rows, bias: Tensor, shape: Shape) -> Tensor:

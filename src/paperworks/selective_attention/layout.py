@@ -21,7 +21,8 @@ class Layout:
     ``query_pos`` [B, N] and ``key_pos`` [B, M] are integer positions, `PADDING` for a token that is not there; B may be
     1 for one layout that serves every row. ``query_doc`` and ``key_doc`` [B, N], [B, M] number the packed documents;
     None where a row is one. The first ``protect`` positions are never voted on. With ``window`` W a query sees itself
-    and the W - 1 positions before it.
+    and the W - 1 positions before it. ``unbroken`` says that every row is one sequence without padding, all of it here,
+    so that the place of a token is its position.
     """
 
     query_pos: Tensor
@@ -30,6 +31,7 @@ class Layout:
     key_doc: Tensor | None = None
     protect: int = 1
     window: int | None = None
+    unbroken: bool = False
 
     def visible(self, queries: slice = slice(None), keys: slice = slice(None)) -> Tensor:
         """Whom a query sees [B, n, m], boolean: keys of its own document at its own position or before."""
@@ -56,7 +58,7 @@ class Layout:
 def causal(queries: int, keys: int, *, device: torch.device | None = None, **more: int | None) -> Layout:
     """The last ``queries`` of ``keys`` tokens, unpadded: the layout of plain causal attention."""
     positions = torch.arange(keys, device=device)[None]
-    return Layout(query_pos=positions[:, keys - queries :], key_pos=positions, **more)  # type: ignore[arg-type]
+    return Layout(query_pos=positions[:, keys - queries :], key_pos=positions, unbroken=True, **more)  # type: ignore[arg-type]
 
 
 def padded(present: Tensor, queries: int, **more: int | None) -> Layout:
