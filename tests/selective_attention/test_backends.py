@@ -190,8 +190,9 @@ def test_half_precision_costs_no_more_than_twice_what_it_costs_plain_attention(b
         plain_wanted = scaled_dot_product_attention(*exact[:3], is_causal=True, enable_gqa=True)
     assert output.dtype == dtype
     assert after.dtype == torch.float32
-    cut_off = backend == "triton" and dtype == torch.bfloat16 and DEVICE == "cpu"  # what Triton's interpreter rounds by
-    assert largest([output - wanted]) <= (4 if cut_off else 2) * largest([plain - plain_wanted])
+    rounds_more = {"triton": torch.bfloat16, "flex": torch.float16}  # Triton's interpreter; logits of uncompiled flex
+    allowed = 4 if DEVICE == "cpu" and rounds_more.get(backend) == dtype else 2
+    assert largest([output - wanted]) <= allowed * largest([plain - plain_wanted])
     assert torch.allclose(after.double(), wanted_after, rtol=1e-5, atol=1e-4)
 
 
