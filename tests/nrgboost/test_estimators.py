@@ -85,7 +85,7 @@ def test_densities_are_per_unit_of_the_numbers() -> None:
 
 def test_a_regressor_gives_the_whole_distribution() -> None:
     X, y = load_diabetes(return_X_y=True, as_frame=True)
-    model = NRGBoostRegressor(**SMALL | {"n_estimators": 15}).fit(X, y)
+    model = NRGBoostRegressor(**SMALL | {"n_estimators": 40, "n_model_samples": 2000}).fit(X, y)
     assert model.target_name_ == "target"
     assert model.score(X, y) > 0.3
     low, high = model.predict_distribution(X).interval(0.9)
@@ -335,7 +335,7 @@ def test_a_wrong_setting_is_named(setting: str, value: Any, message: str) -> Non
 def test_wrong_weights_are_named() -> None:
     with pytest.raises(ValueError, match="Negative"):
         NRGBoostDensity(**SMALL).fit(tiny(), sample_weight=np.full(300, -1.0))
-    with pytest.raises(ValueError, match="every sample_weight is 0"):
+    with pytest.raises(ValueError, match=r"sample_weight is zero|one non-zero number"):
         NRGBoostDensity(**SMALL).fit(tiny(), sample_weight=np.zeros(300))
     with pytest.raises(ValueError, match=r"sample_weight.shape == \(2,\)"):
         NRGBoostDensity(**SMALL).fit(tiny(), sample_weight=np.ones(2))

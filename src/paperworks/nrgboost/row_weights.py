@@ -18,6 +18,7 @@ def row_weights(sample_weight: Any, frame: pd.DataFrame) -> Floats | None:
     """
     if sample_weight is None:
         return None
-    if not np.any(sample_weight):
-        raise ValueError("every sample_weight is 0; give at least one row a positive weight")
-    return np.asarray(_check_sample_weight(sample_weight, frame, dtype=np.float64, ensure_non_negative=True))
+    weights = np.asarray(_check_sample_weight(sample_weight, frame, dtype=np.float64, ensure_non_negative=True))
+    if not weights.any():
+        raise ValueError("every sample_weight is zero; give at least one row a positive weight")
+    return weights

@@ -141,14 +141,21 @@ def test_no_descriptor_of_the_parent_is_left_open():
     assert open_descriptors() == before
 
 
+def handle_of(process):
+    """A handle on a process, None where it has ended: the walls are tried in children that end soon."""
+    try:
+        return os.pidfd_open(process)
+    except ProcessLookupError:
+        return None
+
+
 def test_a_run_dies_with_its_parent(children_of):
     command = [sys.executable, "-c", ENDLESS]
     with subprocess.Popen(command, env=os.environ) as parent:
-        found = []
-        while len(found) < 3:  # watcher, keeper, runner
+        handles = []
+        while len(handles) < 3:  # watcher, keeper, runner
             assert parent.poll() is None
-            found = children_of(parent.pid)
-        handles = [os.pidfd_open(process) for process in found]
+            handles = [handle for process in children_of(parent.pid) if (handle := handle_of(process)) is not None]
         parent.send_signal(signal.SIGKILL)
     for handle in handles:
         assert select.select([handle], [], [], 20)[0], "a process of the run is still there"
