@@ -20,9 +20,10 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 run: $(VENV)/.installed
 	$(BIN)/paperworks run
 
-# A file's tests stay together: examples of a page follow on each other.
+# The examples of a page follow on each other, so no two workers share them.
 test: $(VENV)/.installed-test node_modules/.installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest README.md docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests
 
 # Needs root or user namespaces (for small file systems of its own), and `faketime`.
 test-long: $(VENV)/.installed-test
