@@ -20,7 +20,7 @@ _QUIET = {
 _QUICK_TO_NOTICE = {
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 500,
-    "health_check_timeout_ms": 1000,
+    "health_check_timeout_ms": 5_000,
     "health_check_failure_threshold": 4,
 }
 
