@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -11,8 +12,9 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from paperworks.app.main import main
 from paperworks.lab import tiny_lm
-from paperworks.selective_attention import SelectiveCache, explain, hf, reference
+from paperworks.selective_attention import SelectiveCache, explain, hf, reference, selective_lm
 from paperworks.selective_attention.layout import causal
+from paperworks.selective_attention.models import NAME
 
 HOSTILE = "</script><script>document.title='owned'</script>"
 
@@ -129,6 +131,38 @@ def test_the_command_writes_a_page_and_prints_the_data(folder, tmp_path, capsys)
     assert out.read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
+def test_without_a_model_the_command_shows_the_votes_of_the_one_that_is_shipped(tmp_path, capsys):
+    out = tmp_path / "page.html"
+    text = "def mean(values):\n    return sum(values) / len(values)\n"
+    assert main(["selective-attention", "explain", "--text", text, "--out", str(out), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "".join(found["tokens"]) == text
+    assert len(found["layers"]) == selective_lm.RECIPE.layers
+    assert max(max(row) for layer in found["layers"] for row in layer["votes"]) > 1  # it has learnt to mask
+
+
+def test_the_shipped_model_is_that_of_its_recipe_and_beats_a_5_gram():
+    lm = selective_lm.load()
+    results = json.loads((selective_lm.SHIPPED / tiny_lm.RECORD).read_text())["results"]
+    assert lm.recipe == selective_lm.RECIPE
+    assert lm.model.config._attn_implementation == NAME
+    for split in ("validation", "test"):
+        model, grams = (results[f"{name} on {split}"]["bits_per_byte"] for name in ("model", "5-gram"))
+        assert model < grams
+    stream = lm.stream("validation")[:2000]
+    assert tiny_lm.evaluate(lm.model, stream, lm.sizes).bits_per_byte < 2.5
+
+
+def test_a_damaged_weight_is_one_sentence(tmp_path, monkeypatch, capsys):
+    shutil.copytree(selective_lm.SHIPPED, tmp_path / "lm")
+    weights = tmp_path / "lm" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    monkeypatch.setattr(selective_lm, "SHIPPED", tmp_path / "lm")
+    assert main(["selective-attention", "explain", "--text", "x", "--out", str(tmp_path / "page.html")]) == 2
+    assert "is damaged or absent" in capsys.readouterr().err
+    assert not (tmp_path / "page.html").exists()
+
+
 def test_the_command_finds_budgets_and_leaves_them_in_the_folder(folder, tmp_path, capsys):
     (tmp_path / "text.py").write_text("total = price * number\n" * 20, encoding="utf-8")
     before = json.loads((folder / "config.json").read_text())
@@ -163,8 +197,6 @@ def test_what_the_commands_cannot_read_is_one_sentence(folder, tmp_path, capsys)
     assert "is no causal language model with a tokenizer" in capsys.readouterr().err
     assert main([*command, str(folder), "--context", "65"]) == 2
     assert "--context 65 is more than the model's 64 positions" in capsys.readouterr().err
-    assert main(["selective-attention", "explain", "--text", "x"]) == 2
-    assert "give --model DIR" in capsys.readouterr().err
     (tmp_path / "short.txt").write_text("x", encoding="utf-8")
     assert main([*command, str(folder), "--context", "32", "--text", str(tmp_path / "short.txt")]) == 2
     assert "the text has 1 tokens, fewer than 16 sequences of 32" in capsys.readouterr().err

@@ -108,7 +108,7 @@ def _beside_official(
     mine: Sequence[_Run], theirs: Sequence[_Run], models: Sequence[EnergyModel], threads: int
 ) -> Iterator[BenchRow]:
     setting = f"{_CONFIG.n_rounds} trees, {_CONFIG.max_leaves} leaves, pool {_CONFIG.n_model_samples}"
-    quality = f"held-out {_mean(mine, 'nats'):.3f} nats, theirs {_mean(theirs, 'nats'):.3f}"
+    quality = f"held-out nats {_with_error(mine, 'nats')}, theirs {_with_error(theirs, 'nats')}"
     memory = f"+{_mean(mine, 'sample_mb'):.0f} MB, theirs +{_mean(theirs, 'sample_mb'):.0f} MB"
     draws = _SAMPLES * _STEPS * models[0].domain.n_columns
     limit_s = draws * 3 * models[0].masks.tables.masks.shape[1] * 8 / _bandwidth(models[0].masks.tables, threads)
@@ -159,6 +159,12 @@ def _phase_rows(phases: Mapping[str, float], fit_s: float) -> Iterator[BenchRow]
 
 def _mean(runs: Sequence[_Run], what: str) -> float:
     return float(np.mean([getattr(run, what) for run in runs]))
+
+
+def _with_error(runs: Sequence[_Run], what: str) -> str:
+    """The mean over seeds and its standard error."""
+    values = [getattr(run, what) for run in runs]
+    return f"{np.mean(values):.4f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.4f}"
 
 
 def _friedman_table() -> _Table:

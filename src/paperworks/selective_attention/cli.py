@@ -23,7 +23,11 @@ Model = Annotated[str, typer.Option("--model", metavar="DIR", help="The folder o
 def explain(
     text: Annotated[str, typer.Option(help="What the model reads.")],
     model: Annotated[
-        str | None, typer.Option(metavar="DIR", help="The folder of a model with selective attention.  [required]")
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of a model with selective attention.  [default: the small one that comes with paperworks]",
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("who-masked-whom.html"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the votes and penalties too, as JSON.")] = False,
@@ -31,17 +35,13 @@ def explain(
     """Write a page of which tokens masked which.
 
     One HTML file, with everything in it: for every layer the votes of each token on the earlier ones, and the penalties
-    that they add up to.
+    that they add up to. The small model that comes with paperworks reads Python source.
     """
     from paperworks.lab import page
 
     from .explanation import explain as explain_text
 
-    if model is None:
-        raise UserError(
-            "no model with selective attention comes with the package: give --model DIR, one that was saved"
-        )
-    loaded, tokenizer = _load(model)
+    loaded, tokenizer = _shipped() if model is None else _load(model)
     ids = tokenizer(text, return_tensors="pt").input_ids
     try:
         explanation = explain_text(loaded, ids, [tokenizer.decode([number]) for number in ids[0].tolist()])
@@ -110,6 +110,16 @@ def _show(result: BudgetResult, as_json: bool) -> None:
         f"memory {result.memory_factor:.2f} times smaller at a loss of {result.loss:.4f} nats a token "
         f"({result.loss - result.curve[0].loss:+.4f}){ending}",
     )
+
+
+def _shipped() -> tuple[Any, Any]:
+    """The model that comes with the package, and its tokenizer."""
+    from . import selective_lm
+
+    try:
+        return selective_lm.load().model, selective_lm.tokenizer()
+    except ValueError as error:  # a damaged file
+        raise UserError(str(error)) from error
 
 
 def _load(model: str) -> tuple[Any, Any]:
