@@ -156,7 +156,8 @@ def test_the_shipped_model_is_that_of_its_recipe_and_beats_a_5_gram():
 def test_a_damaged_weight_is_one_sentence(tmp_path, monkeypatch, capsys):
     shutil.copytree(selective_lm.SHIPPED, tmp_path / "lm")
     weights = tmp_path / "lm" / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     monkeypatch.setattr(selective_lm, "SHIPPED", tmp_path / "lm")
     assert main(["selective-attention", "explain", "--text", "x", "--out", str(tmp_path / "page.html")]) == 2
     assert "is damaged or absent" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The tables on which the claims are measured, bundled or generated, and how each seed splits them."""
+"""The tables on which the claims are measured, bundled, generated or fetched, and how each seed splits them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn import datasets
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+
+from . import open_tables
+from .open_tables import OPEN
 
 __all__ = ["BUNDLED", "TARGET", "Split", "Table", "as_table", "load", "split"]
 
@@ -44,12 +47,14 @@ class Split:
 
 
 def load(name: str, rows: int) -> Table:
-    """The table ``name`` of `BUNDLED`; ``rows`` is the size of the one that is generated.
+    """The table ``name`` of `BUNDLED` or of `OPEN`; ``rows`` is the size of the one that is generated.
 
-    Raises ValueError for a name that is not there.
+    Raises ValueError for a name that is not there, and UserError for a table that cannot be fetched.
     """
+    if name in OPEN:
+        return as_table(name, *open_tables.load(name))
     if name not in BUNDLED:
-        raise ValueError(f"there is no table {name!r}; there are {', '.join(BUNDLED)}")
+        raise ValueError(f"there is no table {name!r}; there are {', '.join((*BUNDLED, *OPEN))}")
     return BUNDLED[name](rows)
 
 

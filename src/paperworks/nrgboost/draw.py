@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -96,11 +97,12 @@ def hidden_cells(estimates: Mapping[str, Mapping[str, stats.Estimate]]) -> Figur
 
 
 def pictures(images: Mapping[str, Floats]) -> Figure:
-    """Pictures [rows, columns, 64] of digits by where they come from, one band each."""
+    """Square pictures [rows, columns, pixels] of digits by where they come from, one band each."""
     fig, axes = plots.panels(len(images), 1, width=5.6, ratio=0.42 * len(images))
+    darkest = max(float(band.max()) for band in images.values())
     with plots.style():
         for ax, (name, band) in zip(axes[:, 0], images.items(), strict=True):
-            _show_band(ax, band)
+            _show_band(ax, band, darkest)
             ax.set_title(name, fontsize=9, color=plots.INK, loc="left", pad=3)
     return fig
 
@@ -109,7 +111,7 @@ def pictures_alt(agreement: Mapping[str, float]) -> str:
     """What `pictures` shows, in words."""
     told = ", ".join(f"{name} {share:.0%}" for name, share in agreement.items())
     return (
-        "Digits of 8 by 8 pixels, a column for each class given: real ones, and those that each model drew. Share that "
+        "Digits, a column for each class given: real ones, and those that each model drew. Share that "
         f"a classifier assigns to the class given: {told}."
     )
 
@@ -162,12 +164,13 @@ def kept(shares: Mapping[str, Floats]) -> Figure:
     return fig
 
 
-def _show_band(ax: Axes, band: Floats) -> None:
-    """Rows and columns of 8 x 8 pixels as one image, dark ink on white in either theme."""
-    rows, columns = band.shape[:2]
-    cells = np.pad(band.reshape(rows, columns, 8, 8), ((0, 0), (0, 0), (1, 1), (1, 1)))
-    sheet = cells.transpose(0, 2, 1, 3).reshape(rows * 10, columns * 10)
-    ax.imshow(sheet, cmap="gray_r", vmin=0, vmax=16, interpolation="nearest")
+def _show_band(ax: Axes, band: Floats, darkest: float) -> None:
+    """Rows and columns of square pictures as one image, dark ink on white in either theme."""
+    rows, columns, pixels = band.shape
+    side = math.isqrt(pixels)
+    cells = np.pad(band.reshape(rows, columns, side, side), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    sheet = cells.transpose(0, 2, 1, 3).reshape(rows * (side + 2), columns * (side + 2))
+    ax.imshow(sheet, cmap="gray_r", vmin=0, vmax=darkest, interpolation="nearest")
     _without_axes(ax)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,110 +11,14 @@ from paperworks.core import Measurement, Untested
 from paperworks.lab import Lab, stats
 
 from . import draw, plane, reports
-from .contenders import DISCRIMINATIVE, FORESTS, NRGBOOST, ModelSizes
+from .contenders import DISCRIMINATIVE, FORESTS, NRGBOOST
 from .examination import examine
 from .refreshing import train_with
 from .reports import Found
+from .sizes import PRESETS, Sizes
 
 __all__ = ["PRESETS", "Sizes", "run"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """How much an experiment does.
-
-    ``tables``: those on which forecasts are compared; ``sampled`` and ``filled``: those of them on which samples are
-    used and hidden cells filled in; ``pictured``: the one whose rows are drawn as pictures. ``rows``: the size of
-    friedman1. ``samples``: rows that a generator draws, at most. ``models``: how large models become. ``plane_rows``
-    and ``plane_pool``: rows drawn of each density on the plane, and model samples, for 100 rounds. ``refreshes``: the
-    refresh fractions compared, in ``refresh_rounds`` rounds of ``refresh_leaves`` leaves on a pool of ``refresh_pool``.
-    """
-
-    seeds: int
-    tables: tuple[str, ...] = ("wine", "diabetes", "breast_cancer", "friedman1", "digits")
-    sampled: tuple[str, ...]
-    pictured: str = "digits"
-    filled: tuple[str, ...]
-    rows: int
-    samples: int
-    models: ModelSizes
-    plane_rows: int
-    plane_pool: int
-    refreshes: tuple[float, ...]
-    refresh_rounds: int
-    refresh_leaves: int
-    refresh_pool: int
-
-
-PRESETS = {
-    "smoke": Sizes(
-        seeds=3,
-        tables=("wine", "diabetes", "digits"),
-        sampled=("wine",),
-        filled=("wine",),
-        rows=500,
-        samples=200,
-        models=ModelSizes(
-            rounds=15,
-            leaves=(16,),
-            leaves_if_small=(8,),
-            pool=1000,
-            forest_trees=10,
-            forest_leaves=(32,),
-            discriminative_leaves=(8,),
-        ),
-        plane_rows=5_000,
-        plane_pool=1_000,
-        refreshes=(0.1, 1.0),
-        refresh_rounds=5,
-        refresh_leaves=16,
-        refresh_pool=1000,
-    ),
-    "quick": Sizes(
-        seeds=3,
-        sampled=("diabetes", "friedman1"),
-        filled=("wine", "diabetes"),
-        rows=10_000,
-        samples=1000,
-        models=ModelSizes(
-            rounds=60,
-            leaves=(128,),
-            leaves_if_small=(8, 32),
-            pool=5_000,
-            forest_trees=50,
-            forest_leaves=(32,),
-            discriminative_leaves=(8, 31),
-        ),
-        plane_rows=20_000,
-        plane_pool=6_000,
-        refreshes=(0.1, 1.0),
-        refresh_rounds=15,
-        refresh_leaves=64,
-        refresh_pool=8_000,
-    ),
-    "full": Sizes(
-        seeds=5,
-        sampled=("diabetes", "breast_cancer", "friedman1", "digits"),
-        filled=("wine", "diabetes", "breast_cancer", "friedman1"),
-        rows=15_000,
-        samples=4000,
-        models=ModelSizes(
-            rounds=200,
-            leaves=(64, 256),
-            leaves_if_small=(8, 32, 128),
-            pool=20_000,
-            forest_trees=100,
-            forest_leaves=(32, 128, 512),
-            discriminative_leaves=(8, 31, 127),
-        ),
-        plane_rows=100_000,
-        plane_pool=40_000,
-        refreshes=(0.1, 0.2, 0.5, 1.0),
-        refresh_rounds=40,
-        refresh_leaves=256,
-        refresh_pool=40_000,
-    ),
-}
 
 _ROUNDS = 100
 _REFRESHED = "friedman1"
@@ -129,7 +32,7 @@ def run(lab: Lab, sizes: Sizes) -> Iterator[Measurement | Untested]:
     yield _against_discriminative(lab, sizes, found)
     yield _against_forests(found)
     yield from _samples({table: found[table] for table in sizes.sampled}, sizes)
-    yield _pictures(lab, found[sizes.pictured])
+    yield _pictures(lab, sizes, found[sizes.pictured])
     yield _kept(lab, sizes, found)
 
 
@@ -285,7 +188,7 @@ def _samples(found: Found, sizes: Sizes) -> Iterator[Measurement]:
     yield Measurement(claim="C4", **stats.mean(closer).as_fields(), baseline=0.0, **common)
 
 
-def _pictures(lab: Lab, seeds: Sequence[Mapping[str, Any]]) -> Measurement:
+def _pictures(lab: Lab, sizes: Sizes, seeds: Sequence[Mapping[str, Any]]) -> Measurement:
     """C5."""
     agreement = [one["pictures"]["agreement"] for one in seeds]
     shares = {name: np.array([100 * one[name] for one in agreement]) for name in agreement[0]}
@@ -295,7 +198,7 @@ def _pictures(lab: Lab, seeds: Sequence[Mapping[str, Any]]) -> Measurement:
         claim="C5",
         **stats.difference(shares[NRGBOOST], np.max([shares[name] for name in FORESTS], axis=0)).as_fields(),
         scale="smaller",
-        setting="8 x 8 handwritten digits, 20 drawn for each class; a support vector machine tells the class",
+        setting=f"{sizes.pictured}, 20 drawn for each class; a support vector machine tells the class",
         unit="points",
         baseline=0.0,
         rows=tuple(

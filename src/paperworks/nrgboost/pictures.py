@@ -28,8 +28,8 @@ def draw_and_check(
 ) -> dict[str, dict[str, Any]]:
     """Under ``agreement``, by model, the share of pictures that a support vector machine assigns to the class given.
 
-    ``images`` has pictures to show, by model, [4, K, 64], a column for each of the K classes; the real digits among
-    them, and under `UNCONDITIONAL` as many that NRGBoost drew without a class.
+    ``images`` has pictures to show, by model, [4, K, pixels], a column for each of the K classes; the real digits
+    among them, and under `UNCONDITIONAL` as many that NRGBoost drew without a class.
     """
     features, target = features_and_target(split.train)
     classes = np.unique(target)
@@ -57,6 +57,6 @@ def _of_each_class(rows: pd.DataFrame, classes: np.ndarray[Any, Any]) -> pd.Data
 
 
 def _shown(rows: pd.DataFrame, classes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Four pictures of each class, [4, K, 64]."""
+    """Four pictures of each class, [4, K, pixels]."""
     columns = [features_and_target(rows[rows[TARGET] == label].head(_SHOWN))[0] for label in classes]
     return np.stack(columns, axis=1).astype(np.uint8)
