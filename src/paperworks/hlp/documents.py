@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -173,4 +174,4 @@ class Document:
             at = int(np.searchsorted(self._tokens_at, reached, side="right")) - 1
             following = int(self.boundaries[at])
             cuts.append(following if following > cuts[-1] else len(self.text))
-        return [self.text[low:high] for low, high in zip(cuts, cuts[1:], strict=False)]
+        return [self.text[low:high] for low, high in pairwise(cuts)]

@@ -86,8 +86,8 @@ PAPER = Paper(
             source="Abstract",
             published=(Published(value=None, label="training time", note='"negligible"; no number could be checked'),),
             untestable=(
-                "'negligible' sets no bound to judge by; `paperworks bench hlp` prints the ratio. At inference the head "
-                "is not there, which a test holds"
+                "'negligible' sets no bound to judge by; `paperworks bench hlp` prints the ratio. At inference the "
+                "head is not there, which a test holds"
             ),
         ),
         Claim(
