@@ -81,8 +81,8 @@ class Peers:
 
     def _three(self, text: str) -> Ids:
         start, end = cut_char(text, self._rng)
-        parts = (self._encoder.encode(part) for part in (text[:start], text[start:end], text[end:]))
-        return fim_transform(*parts, self._scheme, "psm")[0]
+        prefix, middle, suffix = map(self._encoder.encode, (text[:start], text[start:end], text[end:]))
+        return fim_transform(prefix, middle, suffix, self._scheme, "psm")[0]
 
 
 def _texts() -> list[str]:
@@ -93,10 +93,12 @@ def _texts() -> list[str]:
 def _tokenizer() -> PreTrainedTokenizerFast:
     """The house's byte-level BPE, with StarCoder2's sentinels."""
     sentinels = FIM_SCHEMES["starcoder2"]
-    backend = tiny_lm.load_tokenizer(tiny_lm.SHIPPED)
+    backend = tiny_lm.load_tokenizer(tiny_lm.SHIPPED / "tokenizer.json")
     spelled = [sentinels.prefix, sentinels.suffix, str(sentinels.middle), sentinels.end]
     backend.add_special_tokens(spelled)
-    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=sentinels.end, pad_token=sentinels.end)
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, eos_token=sentinels.end, pad_token=sentinels.end
+    )
 
 
 def _step(lab: Lab) -> Iterator[BenchRow]:

@@ -76,7 +76,7 @@ def _parameters() -> Measurement:
 
 def _shares(name: str, config: Any) -> dict[str, Any]:
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
         head = HLPHead(config.hidden_size)
     whole, added = (sum(p.numel() for p in module.parameters()) for module in (model, head))
     return {"model": name, "parameters": float(whole), "head": float(added), "share, %": 100 * added / whole}

@@ -114,7 +114,7 @@ PAPER = Paper(
         Claim(
             id="H8",
             says="The horizon loss moves attention to the suffix, and planning fails less often.",
-            metric="share of attention from the middle on the suffix, with the loss minus without it, paired over seeds",
+            metric="share of the middle's attention on the suffix, with the loss minus without it, paired over seeds",
             setting="held-out fill-in-the-middle data",
             source="the analysis in the later version",
             published=(Published(value=None, label="attention on the suffix", note="more; no number was checked"),),

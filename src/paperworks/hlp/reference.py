@@ -16,7 +16,7 @@ __all__ = ["horizon_loss", "sequence"]
 def sequence(
     encoder: TextEncoder, scheme: FIMScheme, text: str, cut: tuple[int, int], mode: Mode
 ) -> tuple[list[int], list[float]]:
-    """The ids and the horizon targets of ``text`` with ``text[start:end]`` for a middle; every part is encoded whole."""
+    """The ids and horizon targets of ``text`` with ``text[start:end]`` for a middle; every part is encoded whole."""
     start, end = cut
     suffix = list(encoder.encode(text[end:]))
     if mode == "spmv2":

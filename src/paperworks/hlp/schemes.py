@@ -77,7 +77,7 @@ FIM_SCHEMES: Mapping[str, Sentinels] = {
         prefix="[PREFIX]", suffix="[SUFFIX]", middle=None, end="</s>", modes=("spm",), bos=True, stops=("[MIDDLE]",)
     ),
 }
-"""By name. StarCoder's first generation is spelled as its second; ids are always looked up, since conversions differ."""
+"""By name. StarCoder's first generation is spelled as its second; ids are looked up, as conversions differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ class HLPMixin:
         decoder_of(model)
         if not hasattr(model, "hlp_head"):
             model.hlp_head = HLPHead(model.config.get_text_config().hidden_size).to(model.device)
-        super().__init__(model, *args, **kwargs)
+        super().__init__(model, *args, **kwargs)  # type: ignore[call-arg]
         self.hlp_head = model.hlp_head
         collator = self.data_collator  # type: ignore[attr-defined]
         if isinstance(collator, FIMCollator):
@@ -79,8 +79,8 @@ class HLPMixin:
         counted = self._middle_tokens
         trainer: Any = self
         if counted is None:
-            return 1 / (targets >= 0).sum().clamp(min=1)
-        share = trainer.accelerator.num_processes / counted.to(targets.device).clamp(min=1)
+            return torch.reciprocal((targets >= 0).sum().clamp(min=1))
+        share: Tensor = trainer.accelerator.num_processes / counted.to(targets.device).clamp(min=1)
         summed = trainer.model_accepts_loss_kwargs and num_items_in_batch is not None
         trainer.loss_is_scaled_for_ga = bool(summed or trainer.compute_loss_func is not None)
         return share if trainer.loss_is_scaled_for_ga else share * trainer.current_gradient_accumulation_steps

@@ -1,4 +1,4 @@
-"""The layout of a fill-in-the-middle sequence, and what fraction of the middle is still to come at each of its tokens."""
+"""The layout of a fill-in-the-middle sequence, and the fraction of the middle still to come at each of its tokens."""
 
 from __future__ import annotations
 
