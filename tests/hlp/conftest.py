@@ -44,7 +44,7 @@ def sources():
     library = corpus.standard_library()
     texts = [library.text(file) for file in library.split("validation")]
     odd = 'é = "ünïcödé 漢字 𝒳"\r\n\tx = 123456789012345678\r\n   \n \n  y\t \n' * 4 + "<fim_prefix>a<|endoftext|> b"
-    return [text for text in texts if 500 < len(text) < 40_000][:8] + [odd]
+    return [*[text for text in texts if 500 < len(text) < 40000][:8], odd]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Sequences are laid out right, cuts give the tokens of the slow path, and batches depend on nothing but their texts."""
+"""Sequences are laid out right, cuts give the slow path's tokens, and batches depend on nothing but their texts."""
 
 from __future__ import annotations
 

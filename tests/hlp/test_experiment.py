@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from transformers import LlamaConfig
 
 from paperworks.core import Measurement, Untested, Verdict, paper, verdict
 from paperworks.hlp import FIMCollator, FIMSettings, experiment
@@ -50,6 +51,8 @@ def test_the_peers_lay_out_what_we_lay_out():
 def test_the_bench_has_its_rows(monkeypatch, tmp_path):
     monkeypatch.setattr(benchmark, "_texts", lambda: ["x = 1\n" * 20])
     monkeypatch.setattr(benchmark, "_REPEATS", 6)
+    small = LlamaConfig(vocab_size=64, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=1)
+    monkeypatch.setattr(benchmark, "_MODEL", small)
     rows = list(benchmark.bench(Lab("hlp", home=tmp_path, cache=tmp_path)))
     collators = [benchmark.PLAIN, benchmark.PERMUTE]
     assert [row.peer for row in rows] == [*collators, *collators, benchmark.WITHOUT]

@@ -1,4 +1,4 @@
-"""The Trainer adds exactly the horizon loss, however batches are accumulated, and saves a model without a trace of it."""
+"""The Trainer adds exactly the horizon loss, however batches are accumulated, and saves models without a trace of it."""
 
 from __future__ import annotations
 

@@ -25,6 +25,9 @@ _FILES = 24
 _REPEATS = 7
 _COLLATOR_TARGET = 1 / 8
 _STEP_TARGET = 1.01
+_MODEL = LlamaConfig(
+    vocab_size=8192, hidden_size=256, intermediate_size=688, num_hidden_layers=6, num_attention_heads=4
+)
 
 
 def bench(lab: Lab) -> Iterator[BenchRow]:
@@ -104,15 +107,17 @@ def _tokenizer() -> PreTrainedTokenizerFast:
 def _step(lab: Lab) -> Iterator[BenchRow]:
     """Forward and backward of a small Llama with and without the head, on the same tokens."""
     torch.manual_seed(0)
-    model = LlamaForCausalLM(
-        LlamaConfig(vocab_size=8192, hidden_size=256, intermediate_size=688, num_hidden_layers=6, num_attention_heads=4)
-    ).to(lab.device)
-    head = HLPHead(256).to(lab.device)
-    tokens = torch.randint(8192, (2, 512), device=lab.device)
+    model: Any = LlamaForCausalLM(_MODEL)
+    model.to(lab.device)
+    head = HLPHead(_MODEL.hidden_size).to(lab.device)
+    tokens = torch.randint(_MODEL.vocab_size, (2, 512), device=lab.device)
     targets = torch.full(tokens.shape, -1.0, device=lab.device)
     targets[:, 300:500] = torch.linspace(0.995, 0, 200)
     timed = lab.compare(_steps(model, tokens, head, targets), {WITHOUT: _steps(model, tokens, None, targets)}, _REPEATS)
-    yield from timed.rows("training step, 6 layers of 256, 1024 tokens", targets={WITHOUT: _STEP_TARGET})
+    yield from timed.rows(
+        f"training step, {_MODEL.num_hidden_layers} layers of {_MODEL.hidden_size}, 1024 tokens",
+        targets={WITHOUT: _STEP_TARGET},
+    )
 
 
 def _steps(model: Any, tokens: torch.Tensor, head: HLPHead | None, targets: torch.Tensor) -> Callable[[], None]:
