@@ -1,4 +1,4 @@
-"""The Trainer adds exactly the horizon loss, however batches are accumulated, and saves models without a trace of it."""
+"""The Trainer adds exactly the horizon loss, however batches are accumulated, and saves models without its head."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_gradient_checkpointing_changes_nothing(tokenizers, tmp_path):
     for checkpointing in (False, True):
         model = built("deepseek-coder")
         if checkpointing:
-            model.gradient_checkpointing_enable()
+            model.activation_checkpointing_enable()
         trainer = HLPTrainer(
             model,
             arguments(tmp_path, max_steps=2),

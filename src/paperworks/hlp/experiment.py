@@ -52,7 +52,7 @@ MODELS: Mapping[str, Any] = {
         vocab_size=49152,
     ),
 }
-"""The paper's base models, as their configurations stand on the hub; only the shapes matter."""
+"""The paper's base models. Their shapes are from memory, not read from the hub; a test holds the sums to their names."""
 
 
 def run(lab: Lab, sizes: Sizes) -> Iterator[Measurement | Untested]:
@@ -68,7 +68,7 @@ def _parameters() -> Measurement:
         claim="H5",
         **stats.exact(max(float(row["share, %"]) for row in rows)).as_fields(),
         scale="same",
-        setting="the four models' shapes, without weights; counted",
+        setting="the four models' shapes, as remembered and not read from the hub, without weights; counted",
         unit="%",
         rows=rows,
     )
