@@ -52,7 +52,7 @@ MODELS: Mapping[str, Any] = {
         vocab_size=49152,
     ),
 }
-"""The paper's base models. Their shapes are from memory, not read from the hub; a test holds the sums to their names."""
+"""The paper's base models. Their shapes are from memory, not read from the hub; a test holds the sums to the names."""
 
 
 def run(lab: Lab, sizes: Sizes) -> Iterator[Measurement | Untested]:
