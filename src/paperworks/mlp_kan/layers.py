@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from . import splines
 
@@ -69,10 +69,10 @@ class KANLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out]."""
-        return F.linear(self._columns(x).flatten(-2), self.weight)
+        return functional.linear(self._columns(x).flatten(-2), self.weight)
 
     def _columns(self, x: Tensor) -> Tensor:
-        return torch.cat([F.silu(x)[..., None], self.basis(x)], dim=-1)
+        return torch.cat([functional.silu(x)[..., None], self.basis(x)], dim=-1)
 
     def edges(self, x: Tensor) -> Tensor:
         """Every edge's share of the output at x [..., in]: [..., out, in]."""
@@ -84,7 +84,7 @@ class KANLinear(nn.Module):
         return self.edges(x).abs().mean(dim=0)
 
     def regularization(self, x: Tensor, *, l1: float = 1.0, entropy: float = 1.0) -> Tensor:
-        """l1 times the sum of the edges' importances, and entropy times the entropy of their shares (2404.19756, 2.5)."""
+        """l1 times the sum of the edges' importances, and entropy times the entropy of their shares."""
         importance = self.edge_importance(x)
         share = importance / importance.sum().clamp_min(torch.finfo(x.dtype).tiny)
         return l1 * importance.sum() + entropy * torch.special.entr(share).sum()
@@ -174,7 +174,7 @@ class RBFKANLinear(nn.Module):
         # Beyond 9 widths a Gaussian is 0 in float32; without the bound, denormal numbers make it many times slower.
         width = 2 * _CENTRE_RANGE / (_CENTRES - 1)
         distance = ((self.norm(x)[..., None] - self.centres) / width).clamp(-9, 9)
-        return self.linear(torch.exp(-(distance**2)).flatten(-2)) + self.base(F.silu(x))
+        return self.linear(torch.exp(-(distance**2)).flatten(-2)) + self.base(functional.silu(x))
 
 
 def switch_basis(x: Tensor, centres: Tensor) -> Tensor:

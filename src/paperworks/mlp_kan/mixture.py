@@ -6,7 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from .layers import switch_basis
 
@@ -41,12 +41,12 @@ class Experts(nn.Module):
         """[E, N, dim] to [E, N, dim]; the first half of the rows goes to the MLPs."""
         plain, curved = tokens.chunk(2)
         plain = torch.baddbmm(self.rise_bias, plain, self.rise)
-        plain = torch.baddbmm(self.fall_bias, F.silu(plain), self.fall)
+        plain = torch.baddbmm(self.fall_bias, functional.silu(plain), self.fall)
         curved = self._curves(self._curves(curved, self.norm_in, self.kan_in), self.norm_out, self.kan_out)
         return torch.cat([plain, curved])
 
     def _curves(self, x: Tensor, norm: Tensor, weight: Tensor) -> Tensor:
-        x = F.layer_norm(x, x.shape[-1:]) * norm[:, 0] + norm[:, 1]
+        x = functional.layer_norm(x, x.shape[-1:]) * norm[:, 0] + norm[:, 1]
         return torch.bmm(switch_basis(x, self.centres).flatten(-2), weight)
 
 
@@ -75,7 +75,7 @@ class TopKMoE(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[..., dim] to [..., dim]."""
         tokens = x.reshape(-1, x.shape[-1])
-        weights, chosen = F.softmax(self.router(tokens).float(), dim=-1).topk(self.top_k)
+        weights, chosen = functional.softmax(self.router(tokens).float(), dim=-1).topk(self.top_k)
         weights = (weights / weights.sum(dim=-1, keepdim=True)).to(x.dtype)
         row, place, longest = _places(chosen.flatten(), self.experts.count)
         queues = tokens.new_zeros(self.experts.count, longest, x.shape[-1])
@@ -111,8 +111,8 @@ class SoftMoE(nn.Module):
     def weights(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Of x [B, N, dim] the dispatch and the combine weights, both [B, N, E * S]."""
         logits = x @ self.slots.flatten(0, 1).T
-        combine = F.softmax(logits, dim=-1)
-        return (F.softmax(logits, dim=1) if self.dispatch == "tokens" else combine), combine
+        combine = functional.softmax(logits, dim=-1)
+        return (functional.softmax(logits, dim=1) if self.dispatch == "tokens" else combine), combine
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, N, dim] to [B, N, dim]."""
