@@ -26,7 +26,8 @@ class _Residual(nn.Module):
         self.norm, self.inner = nn.LayerNorm(width), inner
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.inner(self.norm(x))
+        outputs: Tensor = x + self.inner(self.norm(x))
+        return outputs
 
 
 def _mlp(inputs: int, size: int) -> nn.Module:

@@ -59,7 +59,7 @@ def _errors(lab: Lab, sizes: Sizes, kind: str) -> NDArray[np.float64]:
     """Test RMSE of a kind of network, [seeds, equations]."""
     columns = [
         lab.each_seed(
-            f"{kind} {equation}",
+            f"{kind}-{equation}",
             contenders.rmse_of_fit,
             kind=kind,
             equation=equation,

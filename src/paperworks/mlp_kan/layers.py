@@ -76,7 +76,7 @@ class KANLinear(nn.Module):
 
     def edges(self, x: Tensor) -> Tensor:
         """Every edge's share of the output at x [..., in]: [..., out, in]."""
-        per_edge = self.weight.unflatten(1, (self.in_features, -1))
+        per_edge = self.weight.view(self.out_features, self.in_features, -1)
         return torch.einsum("...ib,oib->...oi", self._columns(x), per_edge)
 
     def edge_importance(self, x: Tensor) -> Tensor:
@@ -87,7 +87,8 @@ class KANLinear(nn.Module):
         """l1 times the sum of the edges' importances, and entropy times the entropy of their shares."""
         importance = self.edge_importance(x)
         share = importance / importance.sum().clamp_min(torch.finfo(x.dtype).tiny)
-        return l1 * importance.sum() + entropy * torch.special.entr(share).sum()
+        penalty: Tensor = l1 * importance.sum() + entropy * torch.special.entr(share).sum()
+        return penalty
 
     @torch.no_grad()
     def extend_grid(self, grid_size: int) -> None:
@@ -130,7 +131,7 @@ class KANLinear(nn.Module):
         self.uniform = False
 
     def _move_to(self, knots: Tensor, points: Tensor) -> None:
-        per_edge = self.weight.unflatten(1, (self.in_features, -1))
+        per_edge = self.weight.view(self.out_features, self.in_features, -1)
         old = torch.einsum("nib,oib->nio", self.basis(points).double(), per_edge[..., 1:].double())
         fitted = splines.fit_coefficients(points, old, knots, order=self.spline_order).to(self.weight)
         self.knots = knots.to(self.knots)
@@ -154,7 +155,8 @@ class FasterKANLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out]."""
-        return self.linear(switch_basis(self.norm(x), self.centres).flatten(-2))
+        outputs: Tensor = self.linear(switch_basis(self.norm(x), self.centres).flatten(-2))
+        return outputs
 
 
 class RBFKANLinear(nn.Module):
@@ -174,7 +176,8 @@ class RBFKANLinear(nn.Module):
         # Beyond 9 widths a Gaussian is 0 in float32; without the bound, denormal numbers make it many times slower.
         width = 2 * _CENTRE_RANGE / (_CENTRES - 1)
         distance = ((self.norm(x)[..., None] - self.centres) / width).clamp(-9, 9)
-        return self.linear(torch.exp(-(distance**2)).flatten(-2)) + self.base(functional.silu(x))
+        outputs: Tensor = self.linear(torch.exp(-(distance**2)).flatten(-2)) + self.base(functional.silu(x))
+        return outputs
 
 
 def switch_basis(x: Tensor, centres: Tensor) -> Tensor:

@@ -80,8 +80,9 @@ class TopKMoE(nn.Module):
         row, place, longest = _places(chosen.flatten(), self.experts.count)
         queues = tokens.new_zeros(self.experts.count, longest, x.shape[-1])
         queues = queues.index_put((row, place), tokens.repeat_interleave(self.top_k, dim=0))
-        answers = self.experts(queues)[row, place].unflatten(0, (-1, self.top_k))
-        return (weights[..., None] * answers).sum(dim=1).reshape(x.shape)
+        answers = self.experts(queues)[row, place].view(-1, self.top_k, x.shape[-1])
+        mixed: Tensor = (weights[..., None] * answers).sum(dim=1)
+        return mixed.reshape(x.shape)
 
 
 def _places(expert: Tensor, count: int) -> tuple[Tensor, Tensor, int]:
@@ -117,9 +118,11 @@ class SoftMoE(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, N, dim] to [B, N, dim]."""
         dispatch, combine = self.weights(x)
-        slots = (dispatch.mT @ x).unflatten(1, self.slots.shape[:2]).transpose(0, 1)
-        answers = self.experts(slots.flatten(1, 2)).unflatten(1, slots.shape[1:3])
-        return combine @ answers.transpose(0, 1).flatten(1, 2)
+        count, slots, dim = self.slots.shape
+        queues = (dispatch.mT @ x).view(-1, count, slots, dim).transpose(0, 1).reshape(count, -1, dim)
+        answers = self.experts(queues).view(count, -1, slots, dim).transpose(0, 1).flatten(1, 2)
+        mixed: Tensor = combine @ answers
+        return mixed
 
 
 class MLPKAN(nn.Module):
@@ -134,7 +137,8 @@ class MLPKAN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., dim] to [..., dim]."""
-        return self.dropout(self.mixture(x))
+        mixed: Tensor = self.dropout(self.mixture(x))
+        return mixed
 
 
 class MlpKanBlock(nn.Module):
@@ -150,4 +154,5 @@ class MlpKanBlock(nn.Module):
         """[B, N, dim] to [B, N, dim]."""
         normed = self.norm_attention(x)
         x = x + self.attention(normed, normed, normed, need_weights=False)[0]
-        return x + self.feed_forward(self.norm_feed_forward(x))
+        outputs: Tensor = x + self.feed_forward(self.norm_feed_forward(x))
+        return outputs

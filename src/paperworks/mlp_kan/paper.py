@@ -132,7 +132,7 @@ PAPER = Paper(
         Claim(
             id="MK6",
             says="Two experts a token are best.",
-            metric="top-1 accuracy with top-2 routing less that of the better of top-1 and top-3, mean over the data sets",
+            metric="top-1 accuracy with 2 experts a token less that of the better of 1 and 3, mean over the data sets",
             setting=_CIFAR,
             source="Table 5",
             published=(

@@ -78,4 +78,5 @@ def fit_coefficients(x: Tensor, y: Tensor, knots: Tensor, *, order: int) -> Tens
     """
     design = basis(x.double().cpu(), knots.double().cpu(), order=order).movedim(0, 1)
     target = y.double().cpu().movedim(0, 1)
-    return torch.linalg.lstsq(design, target, driver="gelsd").solution
+    solution: Tensor = torch.linalg.lstsq(design, target, driver="gelsd").solution
+    return solution
