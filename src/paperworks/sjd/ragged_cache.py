@@ -57,7 +57,8 @@ class RaggedCache:
         rows = torch.arange(width, device=slots.device)
         window = (slots >= self.end) & (slots <= self.end + rows[:, None])
         seen = held[:, None] | window
-        return torch.where(seen, 0.0, torch.finfo(dtype).min).to(dtype)[:, None]
+        nothing = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+        return nothing.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
 
     def keep(self, kept: Tensor, width: int, ended: Tensor) -> None:
         """After a pass that wrote ``width`` entries, keep each row's first ``kept[b]``; rows that ``ended`` none."""

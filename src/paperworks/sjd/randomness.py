@@ -76,7 +76,7 @@ class CounterSource:
         return tokens
 
     def _uniform(self, kind: int, positions: Tensor) -> Tensor:
-        key = _mixed(_mixed(_mixed(self.seeds + kind) + self.turn)[:, None] + positions)
+        key = _mixed(_mixed(_mixed(_mixed(self.seeds) + kind) + self.turn)[:, None] + positions)
         return _unit(key)
 
 
@@ -85,7 +85,7 @@ def noise(seeds: Tensor, positions: Tensor, vocabulary: int) -> Tensor:
 
     Minus its logarithm is Gumbel noise, so ``race(law, noise)`` is the argmax of log law + Gumbel.
     """
-    keys = _mixed(_mixed(seeds + _NOISE) + positions)
+    keys = _mixed(_mixed(_mixed(seeds) + _NOISE) + positions)
     steps = torch.arange(1, vocabulary + 1, device=keys.device) * _GAMMA
     return -torch.log1p(-_unit(_mixed(keys[..., None] + steps)))
 
