@@ -31,25 +31,29 @@ def _named(scheme):
     return f"{scheme.init}-{scheme.coupling}-{scheme.verify}"
 
 
+def _core_sizes(scheme):
+    """All sizes, but for schemes whose noise is drawn for places that nothing uses, one first draft at all of them."""
+    wasteful = scheme.verify == "gumbel" and scheme.coupling != "gumbel"
+    return SIZES[:1] if wasteful and scheme.init != "uniform" else SIZES
+
+
 @pytest.mark.parametrize("scheme", SCHEMES, ids=_named)
 def test_the_output_has_the_law_of_plain_decoding(scheme):
     for vocabulary, length, window in SIZES:
         model = tabular(vocabulary, length)
         law = plain(model, vocabulary, length)
-        for paths in (
-            enumerate_core(model, scheme, vocabulary, window, length),
-            enumerate_reference(model, reference.rules(scheme), vocabulary, window, length),
-        ):
-            assert sum(paths.values()) == pytest.approx(1, abs=1e-12)
-            assert total_variation(outputs(paths), law) < 1e-12
+        paths = enumerate_reference(model, reference.rules(scheme), vocabulary, window, length)
+        assert sum(paths.values()) == pytest.approx(1, abs=1e-12)
+        assert total_variation(outputs(paths), law) < 1e-12
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=_named)
-def test_tensor_code_and_reference_agree_on_tokens_and_passes_together(scheme):
-    for vocabulary, length, window in SIZES:
-        model = tabular(vocabulary, length, seed=1)
+def test_so_has_the_tensor_code_which_agrees_with_the_reference_on_passes_too(scheme):
+    for vocabulary, length, window in _core_sizes(scheme):
+        model = tabular(vocabulary, length)
         core = enumerate_core(model, scheme, vocabulary, window, length)
         assert len({passes for _, passes in core}) > 1
+        assert total_variation(outputs(core), plain(model, vocabulary, length)) < 1e-12
         plainly = enumerate_reference(model, reference.rules(scheme), vocabulary, window, length)
         assert total_variation(core, plainly) < 1e-12
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,14 +67,15 @@ def speculative_jacobi(
     passes = Passes(model, model_kwargs["past_key_values"], read_mask, config.guidance_scale if config.guided else None)
     if (room := passes.cache.room) is not None and room < length - 1:
         raise ValueError(f"the static cache has room for {room} tokens after the prompts, but {length - 1} are needed")
-    ids, counts, stats = decode(
-        passes,
-        (input_ids, read),
-        Laws(logits_processor, bool(generation_config.do_sample)),
-        stops,
-        _plan(config, length, input_ids, _vocabulary(model)),
-        _teller(config, input_ids),
-    )
+    with _streaming(config.streamer, input_ids) as tell:
+        ids, counts, stats = decode(
+            passes,
+            (input_ids, read),
+            Laws(logits_processor, bool(generation_config.do_sample)),
+            stops,
+            _plan(config, length, input_ids, _vocabulary(model)),
+            tell,
+        )
     config.remember(stats)
     ids = _trimmed(ids, input_ids.shape[1], counts, generation_config)
     if not generation_config.return_dict_in_generate:
@@ -163,17 +166,17 @@ def _seeds(config: SJDConfig, ids: Tensor) -> Tensor:
     return row + config.seed if isinstance(config.seed, int) else torch.tensor(list(config.seed), device=ids.device)
 
 
-def _teller(config: SJDConfig, ids: Tensor) -> Any:
-    """What hears of tokens as they are taken; a streamer first gets the prompt, as it does from ``generate``."""
-    if config.streamer is None:
-        return lambda tokens: None
-    config.streamer.put(ids.cpu())
-
-    def tell(tokens: Tensor) -> None:
-        if len(tokens):
-            config.streamer.put(tokens.cpu())
-
-    return tell
+@contextmanager
+def _streaming(streamer: Any, ids: Tensor) -> Iterator[Callable[[Tensor], None]]:
+    """What hears of tokens as they are taken; a streamer gets the prompt first, and its end whatever happens."""
+    if streamer is None:
+        yield lambda tokens: None
+        return
+    streamer.put(ids.cpu())
+    try:
+        yield lambda tokens: streamer.put(tokens.cpu())
+    finally:
+        streamer.end()
 
 
 def _trimmed(ids: Tensor, prompt: int, counts: Tensor, generation: GenerationConfig) -> Tensor:
