@@ -10,8 +10,11 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-__all__ = ["CounterSource", "Source", "noise", "race"]
+__all__ = ["CounterSource", "Source", "inverse", "noise", "race"]
+
+_BLOCK = 128
 
 _GAMMA = -7046029254386353131  # 0x9E3779B97F4A7C15, the odd step of SplitMix64, as a signed integer
 _MIX = (-4658895280553007687, -7723592293110705685)  # 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
@@ -58,15 +61,8 @@ class CounterSource:
         return self._uniform(_ACCEPT, positions) * below < above
 
     def categorical(self, laws: Tensor, positions: Tensor, where: Tensor) -> Tensor:
-        """See `Source`; the inverse of the distribution function, summed in float64."""
-        tokens = torch.zeros_like(positions)
-        sums = laws[where].cumsum(-1, dtype=torch.float64)
-        if sums.shape[0]:
-            total = sums[:, -1]
-            level = self._uniform(_DRAW, positions)[where] * total
-            level = torch.minimum(level, torch.nextafter(total, torch.zeros_like(total)))
-            tokens[where] = torch.searchsorted(sums, level[:, None], right=True)[:, 0]
-        return tokens
+        """See `Source`; the inverse of the distribution function, whatever ``where`` says, which would only cost."""
+        return inverse(laws, self._uniform(_DRAW, positions))
 
     def shared(self, laws: Tensor, positions: Tensor, where: Tensor) -> Tensor:
         """See `Source`: Gumbel's argmax, as the race that it is equivalent to."""
@@ -88,6 +84,32 @@ def noise(seeds: Tensor, positions: Tensor, vocabulary: int) -> Tensor:
     keys = _mixed(_mixed(_mixed(seeds) + _NOISE) + positions)
     steps = torch.arange(1, vocabulary + 1, device=keys.device) * _GAMMA
     return -torch.log1p(-_unit(_mixed(keys[..., None] + steps)))
+
+
+def inverse(laws: Tensor, level: Tensor) -> Tensor:
+    """The first token [...] at which the sums of ``laws`` [..., V] exceed ``level`` [...] of their total.
+
+    First the block of tokens is found and then the token in it, so that the laws are read once and their sums never
+    written down. A block is summed in the laws' own precision, everything else in float64.
+    """
+    vocabulary = laws.shape[-1]
+    blocks = laws if vocabulary % _BLOCK == 0 else pad(laws, (0, -vocabulary % _BLOCK))
+    blocks = blocks.unflatten(-1, (-1, _BLOCK))
+    block, level = _crossing(blocks.sum(-1).double(), level, relative=True)
+    inside = blocks.gather(-2, block[..., None, None].expand(*block.shape, 1, _BLOCK))[..., 0, :].double()
+    token, _ = _crossing(inside, level, relative=False)
+    return block * _BLOCK + token
+
+
+def _crossing(weights: Tensor, level: Tensor, *, relative: bool) -> tuple[Tensor, Tensor]:
+    """Where the sums of ``weights`` [..., M] first exceed ``level``, and what of the level is left there."""
+    sums = weights.cumsum(-1)
+    total = sums[..., -1]
+    level = level * total if relative else level
+    level = torch.minimum(level, torch.nextafter(total, torch.zeros_like(total)))
+    index = torch.searchsorted(sums, level[..., None], right=True)
+    before = (sums - weights).gather(-1, index)
+    return index[..., 0], (level[..., None] - before)[..., 0].clamp_min(0)
 
 
 def race(laws: Tensor, exponential: Tensor) -> Tensor:
