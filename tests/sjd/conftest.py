@@ -93,7 +93,7 @@ def speculate():
 
 @pytest.fixture
 def sample_by_noise():
-    """Plain sampling, without cache or window, one prompt [1, P] at a time: what the position's noise draws each time."""
+    """Plain sampling of one prompt [1, P], without cache or window: what the position's noise draws each time."""
 
     def run(model, ids, tokens, *, seed, processors=(), negative=None, guidance=1.0):
         start = ids.shape[1]

@@ -11,7 +11,9 @@ from paperworks.sjd.ragged_cache import RaggedCache
 
 
 def _cache(kind, model):
-    return DynamicCache(config=model.config) if kind == "dynamic" else StaticCache(config=model.config, max_cache_len=36)
+    return (
+        DynamicCache(config=model.config) if kind == "dynamic" else StaticCache(config=model.config, max_cache_len=36)
+    )
 
 
 @pytest.mark.parametrize("kind", ["dynamic", "static"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import product
 from typing import get_args
 
 import pytest
 import torch
+from scipy.stats import power_divergence
 from transformers import (
     LogitsProcessor,
     LogitsProcessorList,
@@ -133,17 +135,41 @@ def test_processors_of_the_prefix_see_the_prefix_of_every_row(llama, prompts, sp
 def test_warpers_are_applied_to_all_rows_of_a_window(model, prompts, speculate, sample_by_noise):
     ids = prompts(2, 5)
     warpers = [TemperatureLogitsWarper(0.7), TopKLogitsWarper(4)]
-    plain = torch.cat([sample_by_noise(model, ids[b : b + 1], TOKENS, seed=3 + b, processors=warpers) for b in range(2)])
+    plain = torch.cat(
+        [sample_by_noise(model, ids[b : b + 1], TOKENS, seed=3 + b, processors=warpers) for b in range(2)]
+    )
     ours, _ = speculate(model, ids, sjd={"window": 9, "verify": "gumbel"}, temperature=0.7, top_k=4)
     assert torch.equal(ours, plain)
 
 
-@pytest.mark.parametrize("length", [2, 8])
-@pytest.mark.parametrize("cache", [None, "static"])
+@pytest.mark.parametrize("coupling", get_args(Coupling))
+def test_rejection_sampling_has_the_law_of_the_processed_model(llama, prompts, speculate, coupling):
+    ids, draws = prompts(1, 4), 4000
+    warpers = LogitsProcessorList([TemperatureLogitsWarper(0.7), TopKLogitsWarper(3)])
+    law = {(): 1.0}
+    for _ in range(3):
+        prefixes = torch.tensor(list(law), dtype=torch.long).reshape(len(law), -1)
+        with torch.no_grad():
+            logits = llama(torch.cat([ids.expand(len(law), -1), prefixes], dim=1)).logits[:, -1]
+        laws = warpers(None, logits).softmax(-1)
+        law = {
+            (*prefix, token): weight * row[token].item()
+            for (prefix, weight), row in zip(law.items(), laws, strict=True)
+            for token in row.nonzero()[:, 0].tolist()
+        }
+    batch = ids.expand(draws, -1)
+    ours, _ = speculate(llama, batch, 3, sjd={"coupling": coupling, "window": 3}, temperature=0.7, top_k=3)
+    seen = Counter(map(tuple, ours[:, 4:].tolist()))
+    assert set(seen) <= set(law)
+    often = [cell for cell, weight in law.items() if draws * weight >= 5]
+    counts = [seen[cell] for cell in often] + [draws - sum(seen[cell] for cell in often)]
+    wanted = [draws * law[cell] for cell in often] + [draws * (1 - sum(law[cell] for cell in often))]
+    assert power_divergence(counts, wanted, lambda_="log-likelihood").pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("length", "cache"), [(2, None), (2, "static"), (8, None)])
 def test_guidance_combines_two_passes(model, prompts, speculate, sample_by_noise, length, cache):
     ids, negative = prompts(2, 5), prompts(1, length, seed=8)
-    if cache == "static" and length > 5:
-        return  # more prompt than the cache was made for: refused, see test_refusals
     plain = [
         sample_by_noise(model, ids[b : b + 1], TOKENS, seed=3 + b, negative=negative, guidance=2.5) for b in range(2)
     ]

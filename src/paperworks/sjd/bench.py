@@ -1,9 +1,10 @@
-"""The sampler of a window beside the per-token loop of the released rule, and the passes of a window beside one token's."""
+"""The sampler of a window beside the released per-token loop, and the pass of a window beside that of one token."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -70,7 +71,8 @@ def model_with_prompt(lab: Lab) -> tuple[Passes, Tensor]:
         num_attention_heads=8,
         num_key_value_heads=8,
     )
-    model = LlamaForCausalLM(config).to(lab.device).eval()
+    model: Any = LlamaForCausalLM(config)
+    model.to(lab.device).eval()
     prompt = torch.randint(1024, (1, 128)).to(lab.device)
     passes = Passes(model, DynamicCache(config=config), torch.ones_like(prompt), None)
     with torch.inference_mode():

@@ -62,17 +62,17 @@ class SJDConfig:
     @classmethod
     def paper(cls, **settings: Any) -> SJDConfig:
         """The scheme of the paper: random drafts that are point masses, drawn anew in every pass, windows of 16."""
-        return cls(**({"window": 16, "init": "onehot", "coupling": "independent"} | settings))
+        return cls(**dict[str, Any]({"window": 16, "init": "onehot", "coupling": "independent"} | settings))
 
     @classmethod
     def fast(cls, **settings: Any) -> SJDConfig:
         """Fewest passes: drafts by noise that belongs to their position, tested by rejection sampling."""
-        return cls(**({"window": 32, "coupling": "gumbel", "verify": "mrs"} | settings))
+        return cls(**dict[str, Any]({"window": 32, "coupling": "gumbel", "verify": "mrs"} | settings))
 
     @classmethod
     def reproducible(cls, **settings: Any) -> SJDConfig:
         """The tokens that plain sampling by the same noise gives, whatever the window: a seed is a picture."""
-        return cls(**({"window": 32, "coupling": "gumbel", "verify": "gumbel"} | settings))
+        return cls(**dict[str, Any]({"window": 32, "coupling": "gumbel", "verify": "gumbel"} | settings))
 
     @property
     def guided(self) -> bool:

@@ -27,7 +27,9 @@ _PAPER = rules(Scheme(init="uniform", coupling="independent"))
 _COUPLED = rules(Scheme(init="uniform", coupling="maximal"))
 
 
-def _keep(p: Law, draft: Draft | None, position: int, source: Source, *, kept_law: Callable[[Law, Draft], Law]) -> Draft:
+def _keep(
+    p: Law, draft: Draft | None, position: int, source: Source, *, kept_law: Callable[[Law, Draft], Law]
+) -> Draft:
     """Maximal coupling that declares ``kept_law`` as the law of a draft that stays."""
     if draft is None:
         return Draft(source.categorical(p), p)

@@ -28,7 +28,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Initial:
-    """How first drafts are made: ``init``, the ids of ``image`` tokens [M] they are taken from, and the grid, if any."""
+    """How first drafts are made: ``init``, the ids [M] of ``image`` tokens to take them from, and the grid, if any."""
 
     init: Init
     image: Tensor

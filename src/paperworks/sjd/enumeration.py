@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, product
+from itertools import accumulate, pairwise, product
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -113,7 +113,7 @@ class _Script:
         low, high = self.noise.get(position, (0.0, 1.0))
         edges = [0.0, *accumulate(law)]
         edges[-1] = 1.0  # the sum of a law, but for rounding
-        parts = [(max(low, left), min(high, right)) for left, right in zip(edges, edges[1:], strict=False)]
+        parts = [(max(low, left), min(high, right)) for left, right in pairwise(edges)]
         token = self.choose([max(right - left, 0.0) for left, right in parts])
         self.noise[position] = parts[token]
         return token
@@ -203,7 +203,9 @@ def _core_pass(
     filled = fill(held, wanted, accepted, (last, law), initial, source)
     laws = _laws(states, filled, model)
     taken, after = step(filled, laws, accepted, scheme, source)
-    return [_as_state(state, taken.tokens[b], taken.counts[b], taken.law[b], after, b) for b, state in enumerate(states)]
+    return [
+        _as_state(state, taken.tokens[b], taken.counts[b], taken.law[b], after, b) for b, state in enumerate(states)
+    ]
 
 
 def _as_window(states: Sequence[reference.State]) -> Window:
@@ -246,9 +248,9 @@ class _ScriptedRows:
 
     def bernoulli(self, above: Tensor, below: Tensor, positions: Tensor, where: Tensor) -> Tensor:
         outcome = torch.zeros_like(where)
-        above, below = above.tolist(), below.tolist()
+        tops, bottoms = above.tolist(), below.tolist()
         for b, i in where.nonzero().tolist():
-            outcome[b, i] = self.scripts[b].bernoulli(above[b][i], below[b][i])
+            outcome[b, i] = self.scripts[b].bernoulli(tops[b][i], bottoms[b][i])
         return outcome
 
     def categorical(self, laws: Tensor, positions: Tensor, where: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import get_args
@@ -19,6 +19,7 @@ from .scheme import Coupling, Init, Scheme, Verify
 
 __all__ = ["PRESETS", "Sizes", "run"]
 
+_DISTANCE = "largest total variation"
 _WAITING = ("C1", "C2", "C7", "C8", "C9", "C10")
 
 
@@ -75,9 +76,9 @@ def _same_law(lab: Lab, sizes: Sizes) -> Measurement:
             f"real Gumbel noise, {sizes.draws} samples of 6 tokens out of 3 fit the plain law."
         ),
         rows=(
-            *({"scheme": name, "largest total variation": distance} for name, distance in distances.items()),
-            *({"scheme": f"wrong: {name}", "largest total variation": distance} for name, distance in wrong.items()),
-            *({"scheme": f"sampled: {name}", "p of the G-test": p} for name, p in fits.items()),
+            *_rows("", _DISTANCE, distances),
+            *_rows("wrong: ", _DISTANCE, wrong),
+            *_rows("sampled: ", "p of the G-test", fits),
         ),
     )
 
@@ -125,6 +126,11 @@ def control_distances(*, seed: int, tables: tuple[tuple[int, int, int], ...]) ->
             path = enumerate_reference(model, control.rules, vocabulary, window, length, control.limit)
             found[name] = max(found.get(name, 0.0), total_variation(outputs(path), law))
     return found
+
+
+def _rows(prefix: str, column: str, found: Mapping[str, float]) -> Iterator[Mapping[str, str | float | None]]:
+    for name, number in found.items():
+        yield {"scheme": prefix + name, column: number}
 
 
 def _by_name(seeds: list[dict[str, float]]) -> dict[str, float]:

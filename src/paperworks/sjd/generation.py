@@ -6,10 +6,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import LongTensor, Tensor
 from torch.nn.functional import pad
 from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 from transformers.generation.logits_process import UnbatchedClassifierFreeGuidanceLogitsProcessor
@@ -80,7 +80,7 @@ def speculative_jacobi(
     ids = _trimmed(ids, input_ids.shape[1], counts, generation_config)
     if not generation_config.return_dict_in_generate:
         return ids
-    return SJDOutput(sequences=ids, past_key_values=passes.cache.cache, stats=stats)
+    return SJDOutput(sequences=cast(LongTensor, ids), past_key_values=passes.cache.cache, stats=stats)
 
 
 def _check(
@@ -89,7 +89,9 @@ def _check(
     if model.config.is_encoder_decoder:
         raise ValueError("speculative Jacobi decoding is for decoder-only models; this one has an encoder")
     if generation.num_beams > 1:
-        raise ValueError(f"speculative Jacobi decoding samples or is greedy; num_beams is 1, not {generation.num_beams}")
+        raise ValueError(
+            f"speculative Jacobi decoding samples or is greedy; num_beams is 1, not {generation.num_beams}"
+        )
     if inputs.get("past_key_values") is None or not inputs.get("use_cache", True):
         raise ValueError("speculative Jacobi decoding needs the cache: use_cache=True, and a model that has one")
     if asked := [name for name in _NOT_GIVEN if getattr(generation, name, None)]:
@@ -121,7 +123,9 @@ def _check_sizes(config: SJDConfig, length: int, batch: int, vocabulary: int) ->
         )
     image = config.image_vocab
     if image is not None and not 0 <= int(image.min()) <= int(image.max()) < vocabulary:
-        raise ValueError(f"image_vocab has ids from 0 to {vocabulary - 1}, not {int(image.min())} to {int(image.max())}")
+        raise ValueError(
+            f"image_vocab has ids from 0 to {vocabulary - 1}, not {int(image.min())} to {int(image.max())}"
+        )
     if config.guided and config.negative_prompt_ids is not None:
         shape = tuple(config.negative_prompt_ids.shape)
         if len(shape) != 2 or shape[0] not in (1, batch) or not shape[1]:

@@ -1,4 +1,4 @@
-"""From logits to laws: the caller's own logits processors, each row of a window seeing the prefix that it stands for."""
+"""From logits to laws: the caller's own logits processors, each row of a window seeing its own prefix."""
 
 from __future__ import annotations
 

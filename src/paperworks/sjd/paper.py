@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from paperworks.core import Claim, Paper, Published, at_least, at_most
 
-_MODEL_NEEDED = (
+MODEL_NEEDED = (
     "it takes an image model worth decoding: the one that this library is to ship, trained on codes of real pictures, "
     "is not part of it yet, and the paper's own have 7 billion parameters or more"
 )
@@ -176,6 +176,4 @@ PAPER = Paper(
         ),
     ),
 )
-"""C11 is the only claim that needs no trained model; the others keep their judges for when there is one."""
-
-MODEL_NEEDED = _MODEL_NEEDED
+"""Of what is judged, C11 alone needs no trained model; the others keep their judges for when there is one."""

@@ -32,7 +32,9 @@ class Passes:
         takes = inspect.signature(model.forward).parameters
         self._takes_positions, self._keeps_logits = "position_ids" in takes, "logits_to_keep" in takes
         if not self._takes_positions and len(mask) > 1:
-            raise ValueError(f"{type(model).__name__} takes no position_ids, without which rows cannot differ in length")
+            raise ValueError(
+                f"{type(model).__name__} takes no position_ids, without which rows cannot differ in length"
+            )
 
     def prompts(self, ids: Tensor) -> Tensor:
         """Logits [B, 1, V] after the prompts (and negative prompts)."""
@@ -62,7 +64,7 @@ class Passes:
         return self._forward(tokens, mask, positions, width)
 
     def keep(self, taken: Tensor, width: int, ended: Tensor) -> None:
-        """Keep the entries of each row's first ``taken`` [B] inputs of the window, which is what its tokens followed."""
+        """Keep the entries of each row's first ``taken`` [B] inputs of the window: what its new tokens followed."""
         if self.guidance is not None:
             taken, ended = taken.repeat(2), ended.repeat(2)
         self.cache.keep(taken, width, ended)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer, StaticLayer
@@ -17,15 +19,20 @@ class RaggedCache:
     masked. Nothing is moved where all rows are of one length.
 
     ``prompt`` [B, P] is the prompts' mask, 1 for a token: padding is on the left. Raises ValueError for a cache that
-    holds something already, and in `check` for layers that cannot be rolled back.
+    holds something already, and for layers that cannot be rolled back.
     """
 
     def __init__(self, cache: Cache, prompt: Tensor) -> None:
         if int(cache.get_seq_length()) > 0:
             raise ValueError("past_key_values holds tokens already: speculative decoding begins with an empty cache")
         self.cache = cache
+        self.check()
         self.pads = prompt.shape[1] - prompt.sum(1)
         self.lengths = torch.full_like(self.pads, prompt.shape[1])
+
+    @property
+    def _layers(self) -> list[Any]:
+        return list(self.cache.layers)
 
     @property
     def end(self) -> int:
@@ -35,12 +42,12 @@ class RaggedCache:
     @property
     def room(self) -> int | None:
         """How many entries a window may have; None where the cache grows."""
-        sizes = [layer.max_cache_len for layer in self.cache.layers if isinstance(layer, StaticLayer)]
+        sizes = [layer.max_cache_len for layer in self._layers if isinstance(layer, StaticLayer)]
         return min(sizes) - self.end if sizes else None
 
     def check(self) -> None:
-        """Refuse layers that lose what a rejected draft overwrote; known after the first pass has made them."""
-        for layer in self.cache.layers:
+        """Refuse layers that lose what a rejected draft overwrote; a cache may make its layers in the first pass."""
+        for layer in self._layers:
             if type(layer) not in (DynamicLayer, StaticLayer):
                 raise ValueError(
                     f"{type(layer).__name__} cannot be rolled back when drafts are rejected: speculative decoding "
@@ -48,7 +55,7 @@ class RaggedCache:
                 )
 
     def mask(self, width: int, dtype: torch.dtype) -> Tensor | None:
-        """The additive mask [B, 1, width, slots] for a window's pass; None where the model's own causal one is right."""
+        """The additive mask [B, 1, width, slots] for a window's pass; None where the model's own causal one will do."""
         if not self.pads.any() and (self.lengths == self.end).all():
             return None
         room = self.room
@@ -65,7 +72,7 @@ class RaggedCache:
         start = self.end
         self._move_down(start, width)
         self.lengths = torch.where(ended, self.pads * 0, self.lengths + kept)
-        for layer in self.cache.layers:
+        for layer in self._layers:
             if isinstance(layer, StaticLayer):
                 layer.cumulative_length.fill_(self.end)
             else:
@@ -75,7 +82,7 @@ class RaggedCache:
         if (self.lengths == start).all():
             return
         slots = self.lengths[:, None] + torch.arange(width, device=self.lengths.device)
-        for layer in self.cache.layers:
+        for layer in self._layers:
             for held in (layer.keys, layer.values):
                 window = held[:, :, start : start + width].clone()
                 held.scatter_(2, slots[:, None, :, None].expand_as(window), window)

@@ -88,9 +88,7 @@ def decode_pass(
     else:
         taken.append(rules.bonus(laws[-1], len(accepted) + len(taken), source))
     after = range(len(taken), len(laws))  # 5. refine
-    refined = [
-        rules.refine(laws[i], drafts[i] if i < len(drafts) else None, len(accepted) + i, source) for i in after
-    ]
+    refined = [rules.refine(laws[i], drafts[i] if i < len(drafts) else None, len(accepted) + i, source) for i in after]
     return State(accepted + tuple(taken), tuple(refined), laws[len(taken) - 1])
 
 

@@ -44,9 +44,7 @@ class SJDStats:
     @property
     def accepted_per_step(self) -> list[tuple[int, ...]]:
         """For each pass the tokens that each row took; 0 for rows that had ended."""
-        return [
-            tuple(row.accepted_per_step[i] if i < row.nfe else 0 for row in self.per_row) for i in range(self.nfe)
-        ]
+        return [tuple(row.accepted_per_step[i] if i < row.nfe else 0 for row in self.per_row) for i in range(self.nfe)]
 
     @property
     def mean_accepted(self) -> float:
