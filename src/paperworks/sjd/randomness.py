@@ -94,7 +94,7 @@ def inverse(laws: Tensor, level: Tensor) -> Tensor:
     """
     vocabulary = laws.shape[-1]
     blocks = laws if vocabulary % _BLOCK == 0 else pad(laws, (0, -vocabulary % _BLOCK))
-    blocks = blocks.reshape(*blocks.shape[:-1], -1, _BLOCK)
+    blocks = blocks.reshape(*blocks.shape[:-1], blocks.shape[-1] // _BLOCK, _BLOCK)
     block, level = _crossing(blocks.sum(-1).double(), level, relative=True)
     inside = blocks.gather(-2, block[..., None, None].expand(*block.shape, 1, _BLOCK))[..., 0, :].double()
     token, _ = _crossing(inside, level, relative=False)
