@@ -39,7 +39,7 @@ def test_what_needs_a_trained_model_is_untested_with_the_reason(results):
     assert all("image model" in result.reason for result in waiting)
 
 
-def test_presets_differ_in_sizes_only():
+def test_every_preset_is_there():
     assert set(experiment.PRESETS) == {"smoke", "quick", "full", "gpu", "paper"}
 
 

@@ -228,6 +228,13 @@ def test_forced_line_ends_are_drafted_and_always_accepted(llama, prompts, specul
     assert stats.nfe <= grid.tokens - 4  # the line ends cost nothing of their own but at a window's end
 
 
+def test_an_image_token_named_twice_is_drafted_no_more_often(llama, prompts, speculate):
+    once, twice = torch.tensor([4, 7, 9]), torch.tensor([9, 4, 7, 9, 9])
+    settings = {"coupling": "independent", "init": "uniform"}
+    drawn = [speculate(llama, prompts(4, 5), sjd=settings | {"image_vocab": ids})[0] for ids in (once, twice)]
+    assert torch.equal(*drawn)
+
+
 def test_stats_come_with_the_output_or_stay_with_the_config(llama, prompts, speculate):
     ids = prompts(2, 5)
     out, stats = speculate(llama, ids, return_dict_in_generate=True)

@@ -15,7 +15,7 @@ from .stats import SJDStats
 __all__ = ["SJDConfig"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)  # tensors have no single answer to ==
 class SJDConfig:
     """How `speculative_jacobi` decodes. No setting but ``guidance_scale`` changes the law of what comes out.
 
@@ -44,7 +44,7 @@ class SJDConfig:
     start_offset: int = 0
     seed: int | Sequence[int] | None = None
     streamer: Any = None
-    last_stats: SJDStats | None = field(default=None, init=False, compare=False)
+    last_stats: SJDStats | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.window < 1:
