@@ -1,0 +1,16 @@
+from .collator import FIMCollator as FIMCollator
+from .collator import FIMSettings as FIMSettings
+from .horizon import HLPConfig as HLPConfig
+from .horizon import HLPHead as HLPHead
+from .horizon import hlp_loss as hlp_loss
+from .horizon import horizon_stats as horizon_stats
+from .infilling import InfillResult as InfillResult
+from .infilling import infill as infill
+from .schemes import FIM_SCHEMES as FIM_SCHEMES
+from .schemes import FIMScheme as FIMScheme
+from .schemes import Sentinels as Sentinels
+from .scores import edit_similarity as edit_similarity
+from .scores import exact_match as exact_match
+from .trainer import HLPMixin as HLPMixin
+from .trainer import HLPTrainer as HLPTrainer
+from .transform import fim_transform as fim_transform

@@ -1,0 +1,8 @@
+from .layers import FasterKANLinear as FasterKANLinear
+from .layers import KANLinear as KANLinear
+from .layers import RBFKANLinear as RBFKANLinear
+from .mixture import MLPKAN as MLPKAN
+from .mixture import Experts as Experts
+from .mixture import MlpKanBlock as MlpKanBlock
+from .mixture import SoftMoE as SoftMoE
+from .mixture import TopKMoE as TopKMoE

@@ -1,0 +1,49 @@
+"""The feed-forward parts of transformers' ViT and BERT models, replaced by mixtures of MLPs and KANs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+from transformers.models.bert.modeling_bert import BertLayer
+from transformers.models.vit.modeling_vit import ViTLayer
+
+from .mixture import MLPKAN
+
+__all__ = ["replace_ffn"]
+
+
+def replace_ffn(model: nn.Module, *, hidden: int = 192, num_experts: int = 8, top_k: int = 2) -> int:
+    """Puts an untrained :class:`MLPKAN` into every layer in place of its feed-forward part; returns how many.
+
+    Attention, norms, residuals and the layer's own dropout stay. Raises ValueError for a model without ViT or BERT
+    layers.
+    """
+    layers = [layer for layer in model.modules() if type(layer) in _INSERT]
+    if not layers:
+        known = ", ".join(kind.__name__ for kind in _INSERT)
+        raise ValueError(f"{type(model).__name__} has no layer whose feed-forward part is known: known are {known}")
+    for layer in layers:
+        weight = next(layer.parameters())
+        # The layer drops out what its feed-forward part returns, so that the mixture does not.
+        made = MLPKAN(_width(layer), hidden=hidden, num_experts=num_experts, top_k=top_k, dropout=0.0)
+        _INSERT[type(layer)](layer, made.to(weight.device, weight.dtype).train(layer.training))
+    return len(layers)
+
+
+def _width(layer: nn.Module) -> int:
+    norm = next(module for module in layer.modules() if isinstance(module, nn.LayerNorm))
+    return int(norm.normalized_shape[0])
+
+
+def _into_vit(layer: nn.Module, mixture: MLPKAN) -> None:
+    layer.mlp = mixture
+
+
+def _into_bert(layer: nn.Module, mixture: MLPKAN) -> None:
+    layer.intermediate = mixture
+    # BertOutput adds the residual and normalises; its linear map back from the wide layer has nothing left to do.
+    layer.get_submodule("output").dense = nn.Identity()
+
+
+_INSERT: dict[type[nn.Module], Callable[[nn.Module, MLPKAN], None]] = {ViTLayer: _into_vit, BertLayer: _into_bert}

@@ -1,0 +1,185 @@
+"""Layers with a learned function on every edge: B-splines, Gaussians, and the switch functions of FasterKAN."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from . import splines
+
+__all__ = ["FasterKANLinear", "KANLinear", "RBFKANLinear"]
+
+_SWITCH_WIDTH = 0.33
+_CENTRES = 8
+_CENTRE_RANGE = 2.0
+
+
+class KANLinear(nn.Module):
+    """y_j = sum over i of w_ji silu(x_i) + sum over g of c_jig B_g(x_i), for x [..., in_features] (2404.19756, 2.2).
+
+    One weight [out, in * (1 + G + k)]: for each feature the base's weight, then the spline's coefficients. There is no
+    scale beside the coefficients that a refit could count twice. Beyond the grid the splines fade to 0 over k cells.
+    """
+
+    knots: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        grid_size: int = 5,
+        spline_order: int = 3,
+        grid_range: tuple[float, float] = (-1.0, 1.0),
+        scale_noise: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.spline_order = in_features, out_features, spline_order
+        self.uniform = True
+        knots = splines.uniform_knots(*grid_range, grid_size=grid_size, order=spline_order)
+        self.register_buffer("knots", knots.to(torch.get_default_dtype()).repeat(in_features, 1))
+        noise = scale_noise / grid_size
+        weight = torch.empty(out_features, in_features, 1 + grid_size + spline_order).uniform_(-noise / 2, noise / 2)
+        weight[..., 0].uniform_(-1 / math.sqrt(in_features), 1 / math.sqrt(in_features))
+        self.weight = nn.Parameter(weight.flatten(1))
+
+    @property
+    def grid_size(self) -> int:
+        """The number of cells between the ends of the grid."""
+        return self.knots.shape[-1] - 1 - 2 * self.spline_order
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Whether the knots are equally spaced: it decides which form is evaluated."""
+        return {"uniform": self.uniform}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Takes over what :meth:`get_extra_state` returned."""
+        self.uniform = state["uniform"]
+
+    def basis(self, x: Tensor) -> Tensor:
+        """The B-splines at x [..., in]: [..., in, G + k]. Raises ValueError for another width."""
+        if x.shape[-1] != self.in_features:
+            raise ValueError(f"the input has {x.shape[-1]} features: this layer takes {self.in_features}")
+        form = splines.uniform_basis if self.uniform else splines.basis
+        return form(x, self.knots, order=self.spline_order)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] to [..., out]."""
+        return functional.linear(self._columns(x).flatten(-2), self.weight)
+
+    def _columns(self, x: Tensor) -> Tensor:
+        return torch.cat([functional.silu(x)[..., None], self.basis(x)], dim=-1)
+
+    def edges(self, x: Tensor) -> Tensor:
+        """Every edge's share of the output at x [..., in]: [..., out, in]."""
+        per_edge = self.weight.view(self.out_features, self.in_features, -1)
+        return torch.einsum("...ib,oib->...oi", self._columns(x), per_edge)
+
+    def edge_importance(self, x: Tensor) -> Tensor:
+        """The mean of an edge's absolute values over the points x [n, in]: [out, in]."""
+        return self.edges(x).abs().mean(dim=0)
+
+    def regularization(self, x: Tensor, *, l1: float = 1.0, entropy: float = 1.0) -> Tensor:
+        """l1 times the sum of the edges' importances, and entropy times the entropy of their shares."""
+        importance = self.edge_importance(x)
+        share = importance / importance.sum().clamp_min(torch.finfo(x.dtype).tiny)
+        penalty: Tensor = l1 * importance.sum() + entropy * torch.special.entr(share).sum()
+        return penalty
+
+    @torch.no_grad()
+    def extend_grid(self, grid_size: int) -> None:
+        """Divides the grid into more cells, all splines refitted.
+
+        On the grid's range nothing changes if the new size is a multiple of the old one and the cells are equal.
+        Raises ValueError for fewer cells than there are, and where the knots follow the data.
+        """
+        if grid_size < self.grid_size:
+            raise ValueError(
+                f"the grid has {self.grid_size} cells: it can be extended to as many or more, not {grid_size}"
+            )
+        if not self.uniform:
+            raise ValueError("the knots follow the data: extend the grid before update_grid")
+        order = self.spline_order
+        low, high = self.knots[:, order], self.knots[:, -order - 1]
+        cells = torch.arange(-order, grid_size + order + 1, dtype=torch.float64, device=low.device)
+        knots = low.double()[:, None] + cells * ((high - low).double() / grid_size)[:, None]
+        inner = (torch.arange(8 * grid_size, device=low.device) + 0.5) / (8 * grid_size)
+        self._move_to(knots, low + inner.to(low.dtype)[:, None] * (high - low))
+
+    @torch.no_grad()
+    def update_grid(self, x: Tensor, *, eps: float = 0.02, margin: float = 0.01) -> None:
+        """Lets the knots follow the points x [n, in]; splines are refitted to their own values at the points.
+
+        The inner knots are eps * uniform + (1 - eps) * quantiles. Raises ValueError for points that are not finite.
+        """
+        if not torch.isfinite(x).all():
+            raise ValueError("the points of a grid update are not all finite: leave out infinities and NaN")
+        order, size = self.spline_order, self.grid_size
+        points = x.double()
+        share = torch.linspace(0, 1, size + 1, dtype=torch.float64, device=x.device)
+        quantiles = torch.quantile(points, share, dim=0)
+        low, high = points.amin(dim=0) - margin, points.amax(dim=0) + margin
+        inner = eps * (low + share[:, None] * (high - low)) + (1 - eps) * quantiles
+        inner[0], inner[-1] = low, high
+        step = (high - low) / size
+        beyond = torch.arange(1, order + 1, dtype=torch.float64, device=x.device)[:, None] * step
+        self._move_to(torch.cat([low - beyond.flip(0), inner, high + beyond]).T, x)
+        self.uniform = False
+
+    def _move_to(self, knots: Tensor, points: Tensor) -> None:
+        per_edge = self.weight.view(self.out_features, self.in_features, -1)
+        old = torch.einsum("nib,oib->nio", self.basis(points).double(), per_edge[..., 1:].double())
+        fitted = splines.fit_coefficients(points, old, knots, order=self.spline_order).to(self.weight)
+        self.knots = knots.to(self.knots)
+        self.weight = nn.Parameter(torch.cat([per_edge[..., :1], fitted.permute(2, 0, 1)], dim=-1).flatten(1))
+
+
+class FasterKANLinear(nn.Module):
+    """A layer norm, 8 switch functions 1 - tanh²((x - c) / 0.33) of each feature, and one linear map without bias.
+
+    The edge function of the official MLP-KAN code. Takes [..., in_features].
+    """
+
+    centres: Tensor
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(in_features)
+        self.register_buffer("centres", torch.linspace(-_CENTRE_RANGE, _CENTRE_RANGE, _CENTRES))
+        self.linear = nn.Linear(in_features * _CENTRES, out_features, bias=False)
+        nn.init.xavier_uniform_(self.linear.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] to [..., out]."""
+        outputs: Tensor = self.linear(switch_basis(self.norm(x), self.centres).flatten(-2))
+        return outputs
+
+
+class RBFKANLinear(nn.Module):
+    """A layer norm, 8 Gaussians of each feature as wide as they are apart, and a linear map beside one of silu(x)."""
+
+    centres: Tensor
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(in_features)
+        self.register_buffer("centres", torch.linspace(-_CENTRE_RANGE, _CENTRE_RANGE, _CENTRES))
+        self.linear = nn.Linear(in_features * _CENTRES, out_features, bias=False)
+        self.base = nn.Linear(in_features, out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] to [..., out]."""
+        # Beyond 9 widths a Gaussian is 0 in float32; without the bound, denormal numbers make it many times slower.
+        width = 2 * _CENTRE_RANGE / (_CENTRES - 1)
+        distance = ((self.norm(x)[..., None] - self.centres) / width).clamp(-9, 9)
+        outputs: Tensor = self.linear(torch.exp(-(distance**2)).flatten(-2)) + self.base(functional.silu(x))
+        return outputs
+
+
+def switch_basis(x: Tensor, centres: Tensor) -> Tensor:
+    """The switch functions 1 - tanh²((x - c) / 0.33) at x [...]: [..., centres]."""
+    return 1 - torch.tanh((x[..., None] - centres) / _SWITCH_WIDTH) ** 2

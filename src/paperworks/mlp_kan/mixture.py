@@ -1,0 +1,158 @@
+"""Mixtures of MLP and KAN experts, all experts of a kind in one product: the feed-forward part of MLP-KAN."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .layers import switch_basis
+
+__all__ = ["MLPKAN", "Experts", "MlpKanBlock", "SoftMoE", "TopKMoE"]
+
+_CENTRES = 8
+
+
+class Experts(nn.Module):
+    """Half MLPs, half two-layer KANs of switch functions; expert e maps row e of [E, N, dim] to that of the result.
+
+    Raises ValueError for an odd number of experts, or a hidden width that the KANs cannot halve.
+    """
+
+    centres: Tensor
+
+    def __init__(self, dim: int, *, hidden: int, count: int) -> None:
+        super().__init__()
+        if count < 2 or count % 2:
+            raise ValueError(f"{count} experts cannot be half MLPs, half KANs: take an even number of them")
+        if hidden < 2 or hidden % 2:
+            raise ValueError(f"hidden is {hidden}: the KAN experts have half of it, so it must be even")
+        half, narrow = count // 2, hidden // 2
+        self.count = count
+        self.register_buffer("centres", torch.linspace(-2.0, 2.0, _CENTRES))
+        self.rise, self.rise_bias = _stack(half, dim, hidden), nn.Parameter(torch.zeros(half, 1, hidden))
+        self.fall, self.fall_bias = _stack(half, hidden, dim), nn.Parameter(torch.zeros(half, 1, dim))
+        self.kan_in, self.kan_out = _stack(half, dim * _CENTRES, narrow), _stack(half, narrow * _CENTRES, dim)
+        self.norm_in, self.norm_out = _norms(half, dim), _norms(half, narrow)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[E, N, dim] to [E, N, dim]; the first half of the rows goes to the MLPs."""
+        plain, curved = tokens.chunk(2)
+        plain = torch.baddbmm(self.rise_bias, plain, self.rise)
+        plain = torch.baddbmm(self.fall_bias, functional.silu(plain), self.fall)
+        curved = self._curves(self._curves(curved, self.norm_in, self.kan_in), self.norm_out, self.kan_out)
+        return torch.cat([plain, curved])
+
+    def _curves(self, x: Tensor, norm: Tensor, weight: Tensor) -> Tensor:
+        x = functional.layer_norm(x, x.shape[-1:]) * norm[:, 0] + norm[:, 1]
+        return torch.bmm(switch_basis(x, self.centres).flatten(-2), weight)
+
+
+def _stack(count: int, rows: int, columns: int) -> nn.Parameter:
+    bound = math.sqrt(6 / (rows + columns))
+    return nn.Parameter(torch.empty(count, rows, columns).uniform_(-bound, bound))
+
+
+def _norms(count: int, width: int) -> nn.Parameter:
+    return nn.Parameter(torch.stack([torch.ones(count, 1, width), torch.zeros(count, 1, width)], dim=1))
+
+
+class TopKMoE(nn.Module):
+    """Each token goes to its k likeliest experts, whose softmax weights are scaled to the sum 1 (Appendix A).
+
+    Tokens are sorted by expert and padded to the fullest one: no token is dropped, no expert is looped over.
+    Raises ValueError if there are fewer experts than top_k.
+    """
+
+    def __init__(self, dim: int, experts: Experts, *, top_k: int = 2) -> None:
+        super().__init__()
+        if not 1 <= top_k <= experts.count:
+            raise ValueError(f"top_k is {top_k}: it must be 1 to {experts.count}, the number of experts")
+        self.router, self.experts, self.top_k = nn.Linear(dim, experts.count, bias=False), experts, top_k
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., dim] to [..., dim]."""
+        tokens = x.reshape(-1, x.shape[-1])
+        weights, chosen = functional.softmax(self.router(tokens).float(), dim=-1).topk(self.top_k)
+        weights = (weights / weights.sum(dim=-1, keepdim=True)).to(x.dtype)
+        row, place, longest = _places(chosen.flatten(), self.experts.count)
+        queues = tokens.new_zeros(self.experts.count, longest, x.shape[-1])
+        queues = queues.index_put((row, place), tokens.repeat_interleave(self.top_k, dim=0))
+        answers = self.experts(queues)[row, place].view(-1, self.top_k, x.shape[-1])
+        mixed: Tensor = (weights[..., None] * answers).sum(dim=1)
+        return mixed.reshape(x.shape)
+
+
+def _places(expert: Tensor, count: int) -> tuple[Tensor, Tensor, int]:
+    """Each assignment's expert, its place in that expert's queue, and the length of the longest queue."""
+    order = expert.argsort(stable=True)
+    lengths = torch.bincount(expert, minlength=count)
+    starts = lengths.cumsum(0) - lengths
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(expert), device=expert.device) - starts[expert[order]]
+    return expert, place, int(lengths.max())
+
+
+class SoftMoE(nn.Module):
+    """Experts see slots, each a weighted mean of all tokens, and each token a weighted mean of all slots (2308.00951).
+
+    ``dispatch="tokens"`` weighs the tokens of a slot by a softmax over tokens; ``"paper"`` takes the softmax over slots
+    for that too, as Eq. 11 of MLP-KAN is written, so that a slot is a sum whose weights do not add up to 1.
+    """
+
+    def __init__(self, dim: int, experts: Experts, *, slots_per_expert: int = 1, dispatch: str = "tokens") -> None:
+        super().__init__()
+        if dispatch not in ("tokens", "paper"):
+            raise ValueError(f"dispatch is {dispatch!r}: it must be 'tokens' or 'paper'")
+        self.experts, self.dispatch = experts, dispatch
+        self.slots = nn.Parameter(torch.randn(experts.count, slots_per_expert, dim) / math.sqrt(dim))
+
+    def weights(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Of x [B, N, dim] the dispatch and the combine weights, both [B, N, E * S]."""
+        logits = x @ self.slots.flatten(0, 1).T
+        combine = functional.softmax(logits, dim=-1)
+        return (functional.softmax(logits, dim=1) if self.dispatch == "tokens" else combine), combine
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, dim] to [B, N, dim]."""
+        dispatch, combine = self.weights(x)
+        count, slots, dim = self.slots.shape
+        queues = (dispatch.mT @ x).view(-1, count, slots, dim).transpose(0, 1).reshape(count, -1, dim)
+        answers = self.experts(queues).view(count, -1, slots, dim).transpose(0, 1).flatten(1, 2)
+        mixed: Tensor = combine @ answers
+        return mixed
+
+
+class MLPKAN(nn.Module):
+    """The feed-forward part of MLP-KAN: 8 experts, half MLPs, half KANs, each token to its best 2, then dropout."""
+
+    def __init__(
+        self, dim: int, *, hidden: int = 192, num_experts: int = 8, top_k: int = 2, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        self.mixture = TopKMoE(dim, Experts(dim, hidden=hidden, count=num_experts), top_k=top_k)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., dim] to [..., dim]."""
+        mixed: Tensor = self.dropout(self.mixture(x))
+        return mixed
+
+
+class MlpKanBlock(nn.Module):
+    """X' = X + MHA(LN(X)); Y = X' + F(LN(X')), with F a mixture (Eq. 13, with the residual that Appendix A has)."""
+
+    def __init__(self, dim: int, *, heads: int, feed_forward: nn.Module) -> None:
+        super().__init__()
+        self.norm_attention, self.norm_feed_forward = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.attention = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.feed_forward = feed_forward
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, N, dim] to [B, N, dim]."""
+        normed = self.norm_attention(x)
+        x = x + self.attention(normed, normed, normed, need_weights=False)[0]
+        outputs: Tensor = x + self.feed_forward(self.norm_feed_forward(x))
+        return outputs

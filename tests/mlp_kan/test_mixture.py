@@ -1,0 +1,75 @@
+"""Mixtures: routing against the plain version, and what must not depend on the order of things."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from paperworks.mlp_kan import MLPKAN, Experts, MlpKanBlock, SoftMoE, TopKMoE, reference
+
+
+@pytest.fixture
+def experts():
+    torch.manual_seed(0)
+    return Experts(6, hidden=8, count=4)
+
+
+@pytest.mark.parametrize("top_k", [1, 2, 4])
+def test_routing_is_that_of_the_plain_version(experts, top_k):
+    mixture, tokens = TopKMoE(6, experts, top_k=top_k), torch.randn(9, 6)
+    everything = experts(tokens.expand(4, 9, 6))
+    weights = torch.tensor([reference.top_k_weights(row, top_k) for row in mixture.router(tokens).tolist()])
+    torch.testing.assert_close(mixture(tokens), torch.einsum("ne,end->nd", weights, everything), atol=1e-5, rtol=0)
+
+
+def test_tokens_do_not_see_each_other_and_an_expert_may_have_none(experts):
+    mixture, tokens = TopKMoE(6, experts, top_k=1), torch.randn(9, 6)
+    torch.testing.assert_close(mixture(tokens)[3:4], mixture(tokens[3:4]), atol=1e-6, rtol=0)
+    order = torch.randperm(9)
+    torch.testing.assert_close(mixture(tokens[order]), mixture(tokens)[order], atol=1e-6, rtol=0)
+
+
+def test_gradients_reach_the_router_and_every_expert(experts):
+    mixture = TopKMoE(6, experts, top_k=2).double()
+    tokens = torch.randn(40, 6, dtype=torch.float64, requires_grad=True)
+    mixture(tokens).square().sum().backward()
+    assert all(parameter.grad.flatten(1).any(dim=1).all() for parameter in mixture.parameters())
+
+
+@pytest.mark.parametrize("dispatch", ["tokens", "paper"])
+def test_soft_weights_sum_to_one_where_they_should(experts, dispatch):
+    mixture, x = SoftMoE(6, experts, slots_per_expert=3, dispatch=dispatch), torch.randn(2, 5, 6)
+    into, out = mixture.weights(x)
+    torch.testing.assert_close(out.sum(-1), torch.ones(2, 5))
+    torch.testing.assert_close(
+        into.sum(1 if dispatch == "tokens" else 2), torch.ones(2, 12 if dispatch == "tokens" else 5)
+    )
+
+
+def test_soft_mixture_is_its_sums(experts):
+    mixture, x = SoftMoE(6, experts, slots_per_expert=2), torch.randn(3, 5, 6)
+    into, out = mixture.weights(x)
+    slots = torch.einsum("bns,bnd->bsd", into, x)
+    answers = torch.stack(
+        [torch.stack([experts(slot.expand(4, 1, 6))[s // 2, 0] for s, slot in enumerate(b)]) for b in slots]
+    )
+    torch.testing.assert_close(mixture(x), out @ answers, atol=1e-5, rtol=0)
+
+
+def test_the_block_keeps_its_input_where_both_branches_are_silent():
+    block = MlpKanBlock(6, heads=2, feed_forward=MLPKAN(6, hidden=8, num_experts=4, dropout=0.0))
+    for parameter in [*block.attention.parameters(), *block.feed_forward.parameters()]:
+        torch.nn.init.zeros_(parameter)
+    x = torch.randn(2, 5, 6)
+    torch.testing.assert_close(block(x), x)
+
+
+def test_what_cannot_be_a_mixture_is_refused(experts):
+    with pytest.raises(ValueError, match="even number"):
+        Experts(6, hidden=8, count=3)
+    with pytest.raises(ValueError, match="must be even"):
+        Experts(6, hidden=7, count=4)
+    with pytest.raises(ValueError, match="1 to 4"):
+        TopKMoE(6, experts, top_k=5)
+    with pytest.raises(ValueError, match="'tokens' or 'paper'"):
+        SoftMoE(6, experts, dispatch="slots")
