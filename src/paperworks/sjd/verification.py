@@ -46,10 +46,19 @@ def step(window: Window, laws: Tensor, accepted: Tensor, scheme: Scheme, source:
     answers, run, kept = _by_noise(board, source) if scheme.verify == "gumbel" else _by_rejection(board, source)
     later = board.inside & (board.place > run[:, None])
     renewed = _renewed(board, scheme, kept, later, source)
+    last = board.laws[torch.arange(len(run), device=run.device), run]
+    return Taken(answers, run + 1, last), _behind(board, renewed, run)
+
+
+def _behind(board: _Board, renewed: Tensor, run: Tensor) -> Window:
+    """The window behind what was taken. Laws are copied only where rows took different numbers of tokens."""
+    first = int(run.min()) + 1
+    counts = board.window.counts - run
+    if (run == run[0]).all():
+        return Window(renewed[:, first:], board.laws[:, first:], counts)
+    following = (run[:, None] + 1 + board.place[: len(board.place) - first]).clamp_max(len(board.place) - 1)
     row = torch.arange(len(run), device=run.device)
-    following = (run[:, None] + 1 + board.place[:-1]).clamp_max(len(board.place) - 1)
-    after = Window(renewed.gather(1, following), laws[row[:, None], following], window.counts - run)
-    return Taken(answers, run + 1, laws[row, run]), after
+    return Window(renewed.gather(1, following), board.laws[row[:, None], following], counts)
 
 
 @dataclass(frozen=True, slots=True)
