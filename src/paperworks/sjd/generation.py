@@ -152,7 +152,7 @@ def _with_negative(ids: Tensor, mask: Tensor, config: SJDConfig) -> tuple[Tensor
 
 
 def _plan(config: SJDConfig, length: int, ids: Tensor, vocabulary: int) -> Plan:
-    image = torch.arange(vocabulary) if config.image_vocab is None else config.image_vocab.unique()
+    image = torch.arange(vocabulary) if config.image_vocab is None else torch.unique(config.image_vocab)
     return Plan(
         scheme=config.scheme,
         initial=Initial(config.scheme.init, image.to(ids.device), config.grid),
