@@ -1,0 +1,121 @@
+"""The sampler of a window beside the released per-token loop, and the pass of a window beside that of one token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
+
+from paperworks.lab import Lab
+from paperworks.lab.timing import BenchRow
+
+from .drafts import Window
+from .passes import Passes
+from .randomness import CounterSource
+from .scheme import Coupling, Scheme
+from .verification import step
+
+__all__ = ["bench"]
+
+WINDOW, VOCABULARY = 64, 16_384
+LAYERS, WIDTH = 4, 512
+LOOP, ONE_TOKEN = "per-token loop of the released rule", "pass of one token"
+COUPLINGS: dict[str, Coupling] = {
+    "independent drafts": "independent",
+    "maximal coupling": "maximal",
+    "Gumbel coupling": "gumbel",
+}
+
+
+def bench(lab: Lab) -> Iterator[BenchRow]:
+    """What follows a pass (verify a window of drafts, replace, draft anew), and the pass itself."""
+    yield from _sampler(lab)
+    yield from _passes(lab)
+
+
+def _sampler(lab: Lab) -> Iterator[BenchRow]:
+    window, laws = window_of_drafts(WINDOW, VOCABULARY, lab.device)
+    accepted = torch.zeros(1, dtype=torch.long, device=lab.device)
+    source = CounterSource(torch.tensor([1], device=lab.device))
+    for name, coupling in COUPLINGS.items():
+        compared = lab.compare(
+            partial(step, window, laws, accepted, Scheme(coupling=coupling), source),
+            {LOOP: partial(released_rule, window, laws, seed=1)},
+        )
+        yield from compared.rows(
+            f"sampler, {WINDOW} drafts, {VOCABULARY} tokens, {name}",
+            targets={LOOP: 1 / 20} if coupling == "independent" else None,
+        )
+
+
+def _passes(lab: Lab) -> Iterator[BenchRow]:
+    """A pass of a window of 32 beside a pass of one token: what speculation pays for each of its fewer passes."""
+    passes, prompt = model_with_prompt(lab)
+    wide, one = prompt[:, :32], prompt[:, :1]
+    compared = lab.compare(partial(_one_pass, passes, wide), {ONE_TOKEN: partial(_one_pass, passes, one)})
+    yield from compared.rows(f"pass of a window of 32 after {prompt.shape[1]} tokens, {LAYERS} layers of {WIDTH}")
+
+
+def model_with_prompt(lab: Lab) -> tuple[Passes, Tensor]:
+    """The passes of a model with random weights that has read a prompt, and the prompt [1, 128]."""
+    lab.seed_all("bench", 0)
+    config = LlamaConfig(
+        vocab_size=1024,
+        hidden_size=WIDTH,
+        intermediate_size=4 * WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=8,
+        num_key_value_heads=8,
+    )
+    model: Any = LlamaForCausalLM(config)
+    model.to(lab.device).eval()
+    prompt = torch.randint(1024, (1, 128)).to(lab.device)
+    passes = Passes(model, DynamicCache(config=config), torch.ones_like(prompt), None)
+    with torch.inference_mode():
+        passes.prompts(prompt)
+    return passes, prompt
+
+
+@torch.inference_mode()
+def _one_pass(passes: Passes, tokens: Tensor) -> None:
+    """A window's pass, after which its entries are dropped again."""
+    nothing = torch.zeros(1, dtype=torch.long, device=tokens.device)
+    passes.window(tokens, nothing + tokens.shape[1] - 1)
+    passes.keep(nothing, tokens.shape[1], nothing > 0)
+
+
+def window_of_drafts(drafts: int, vocabulary: int, device: str) -> tuple[Window, Tensor]:
+    """A window whose old and new laws are close, as they are while a picture is drawn, and the new laws."""
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(1, drafts + 1, vocabulary, generator=generator) * 3
+    moved = logits + torch.randn(logits.shape, generator=generator) * 0.05
+    old, new = logits.softmax(-1).to(device), moved.softmax(-1).to(device)
+    tokens = torch.multinomial(old[0, :-1].cpu(), 1, generator=generator)[:, 0].to(device)[None]
+    return Window(tokens, old[:, :-1].contiguous(), torch.tensor([drafts], device=device)), new
+
+
+def released_rule(window: Window, laws: Tensor, seed: int) -> tuple[list[int], Tensor]:
+    """What the released code does in a pass, in its manner: a token at a time in Python, with laws copied whole.
+
+    It draws uniform numbers for the whole vocabulary, compares draft by draft, replaces the first that is rejected,
+    and draws the rest anew. Returns the tokens taken and the new drafts.
+    """
+    p, q = laws[0].clone(), window.laws[0].clone()
+    generator = torch.Generator(p.device).manual_seed(seed)
+    levels = torch.rand(p.shape, generator=generator, device=p.device)
+    taken: list[int] = []
+    for i, draft in enumerate(window.tokens[0].tolist()):
+        if (levels[i, draft] * q[i, draft] < p[i, draft]).item():
+            taken.append(draft)
+            continue
+        left = (p[i] - q[i]).clamp_min(0)
+        taken.append(int(torch.multinomial(left / left.sum(), 1, generator=generator).item()))
+        break
+    else:
+        taken.append(int(torch.multinomial(p[-1], 1, generator=generator).item()))
+    drafts = [int(torch.multinomial(p[i], 1, generator=generator).item()) for i in range(len(taken), len(p))]
+    return taken, torch.tensor(drafts)

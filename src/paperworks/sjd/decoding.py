@@ -1,0 +1,121 @@
+"""The loop of speculative Jacobi decoding: fill, pass, verify, refine, roll back, until every row has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .drafts import Initial, Window, empty_window, fill
+from .laws import Laws
+from .passes import Passes
+from .randomness import CounterSource
+from .scheme import Scheme
+from .stats import RowStats, SJDStats
+from .stopping import Stops
+from .verification import Taken, step
+
+__all__ = ["Plan", "decode"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What decoding needs to know: ``length`` tokens at most, the first ``plain`` of them one by one."""
+
+    scheme: Scheme
+    initial: Initial
+    window: int
+    length: int
+    plain: int
+    source: CounterSource
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of a batch: ``ids`` [B, P + N] with what is ``accepted`` [B] so far, and which have ``ended``."""
+
+    ids: Tensor
+    prompt: int
+    accepted: Tensor
+    ended: Tensor
+
+    @classmethod
+    def after(cls, prompts: Tensor, length: int) -> _Rows:
+        ids = torch.cat([prompts, prompts.new_zeros(len(prompts), length)], dim=1)
+        nothing = torch.zeros(len(prompts), dtype=torch.long, device=prompts.device)
+        return cls(ids, prompts.shape[1], nothing, nothing > 0)
+
+    @property
+    def lengths(self) -> Tensor:
+        return self.prompt + self.accepted
+
+    @property
+    def newest(self) -> Tensor:
+        return self.ids.gather(1, self.lengths[:, None] - 1)[:, 0]
+
+    def write(self, tokens: Tensor, counts: Tensor) -> None:
+        """Put the first ``counts`` [B] of ``tokens`` [B, R] behind what is accepted."""
+        place = torch.arange(tokens.shape[1], device=tokens.device)
+        row, i = (place < counts[:, None]).nonzero(as_tuple=True)
+        self.ids[row, self.lengths[row] + i] = tokens[row, i]
+
+    def take(self, taken: Taken, stops: Stops) -> Tensor:
+        """Write what a step took, as far as no row ends inside; the number of tokens for each row [B]."""
+        counts = torch.where(self.ended, 0, taken.counts)
+        self.write(taken.tokens, counts)
+        counts, ends = stops.cut(self.ids, self.lengths, counts)
+        self.accepted = self.accepted + counts
+        self.ended = self.ended | ends
+        return counts
+
+
+def decode(
+    passes: Passes,
+    prompts: tuple[Tensor, Tensor],
+    laws: Laws,
+    stops: Stops,
+    plan: Plan,
+    tell: Callable[[Tensor], None],
+) -> tuple[Tensor, Tensor, SJDStats]:
+    """Ids [B, P + N] after prompts, how many tokens of each row count [B], and what it took.
+
+    ``prompts`` are those that processors and the output see [B, P], and those that the model reads (with negative
+    prompts, where guided). ``tell`` hears the tokens of the first row as they are taken.
+    """
+    begun = time.perf_counter()
+    rows = _Rows.after(prompts[0], plan.length)
+    logits = passes.prompts(prompts[1])
+    window = empty_window(logits[:, 0])
+    steps: list[Tensor] = []
+    while True:
+        source = plan.source.at(2 * len(steps))
+        taken, window = step(window, laws(logits, rows.ids, rows.lengths), rows.accepted, plan.scheme, source)
+        before = int(rows.lengths[0])
+        counts = rows.take(taken, stops)
+        tell(rows.ids[0, before : before + int(counts[0])])
+        if steps:
+            passes.keep(counts, logits.shape[1], rows.ended)
+        steps.append(counts)
+        if rows.ended.all():
+            break
+        window = _filled(window, rows, taken.law, plan, passes, plan.source.at(2 * len(steps) - 1))
+        rows.write(window.tokens, window.counts)
+        logits = passes.window(torch.cat([rows.newest[:, None], window.tokens], dim=1), window.counts)
+    return rows.ids, rows.accepted, SJDStats(_row_stats(steps), time.perf_counter() - begun)
+
+
+def _filled(window: Window, rows: _Rows, law: Tensor, plan: Plan, passes: Passes, source: CounterSource) -> Window:
+    """The window of the next pass: as many drafts as it may have, none where a row has ended or begins plainly."""
+    wanted = (plan.length - rows.accepted - 1).clamp_max(plan.window - 1)
+    if (room := passes.cache.room) is not None:
+        wanted = wanted.clamp_max(room - 1)
+    wanted = torch.where(rows.ended | (rows.accepted < plan.plain), 0, wanted)
+    return fill(window, wanted, rows.accepted, (rows.newest, law), plan.initial, source)
+
+
+def _row_stats(steps: list[Tensor]) -> tuple[RowStats, ...]:
+    columns = torch.stack(steps, dim=1).tolist()
+    return tuple(RowStats(tuple(count for count in column if count)) for column in columns)

@@ -1,0 +1,58 @@
+"""How the tokens of a picture lie in their sequence: header, lines, and the tokens that end them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["GridSpec"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridSpec:
+    """A picture of ``height`` lines of ``width`` tokens, after ``header`` tokens that are not part of it.
+
+    ``line_end_id`` closes every line and ``image_end_id`` the picture, where they are given. Raises ValueError for
+    sizes below 1 or a negative header.
+    """
+
+    height: int
+    width: int
+    line_end_id: int | None = None
+    image_end_id: int | None = None
+    header: int = 0
+
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1 or self.header < 0:
+            raise ValueError(
+                f"a grid has at least one line and one column, and no negative header; not {self.height} x "
+                f"{self.width} after {self.header}"
+            )
+
+    @property
+    def pitch(self) -> int:
+        """Tokens from one line's start to the next."""
+        return self.width + (self.line_end_id is not None)
+
+    @property
+    def tokens(self) -> int:
+        """All tokens of the picture: header, lines with what ends them, and its end."""
+        return self.header + self.height * self.pitch + (self.image_end_id is not None)
+
+    def starts_line(self, positions: Tensor) -> Tensor:
+        """Where a generated token, counted from 0, is the first of its line, or stands outside of the grid."""
+        inside = positions - self.header
+        return (inside < 0) | (inside >= self.height * self.pitch) | (inside % self.pitch == 0)
+
+    def forced(self, positions: Tensor) -> Tensor:
+        """The token that the layout demands at each of ``positions``, -1 where it demands none."""
+        inside = positions - self.header
+        forced = torch.full_like(positions, -1)
+        if self.line_end_id is not None:
+            within = (inside >= 0) & (inside < self.height * self.pitch)
+            forced[within & (inside % self.pitch == self.width)] = self.line_end_id
+        if self.image_end_id is not None:
+            forced[inside == self.height * self.pitch] = self.image_end_id
+        return forced

@@ -1,0 +1,134 @@
+"""One step of decoding after the model's pass: which drafts are taken, what replaces the first that is not, new drafts.
+
+All of it for a whole batch at once, each row with its own number of drafts, and a function of nothing but its
+arguments and the random source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .drafts import Window
+from .randomness import Source
+from .scheme import Scheme
+
+__all__ = ["Taken", "residual", "step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a step decided: row b takes the first ``counts[b]`` of ``tokens`` [B, K + 1]; ``law`` [B, V] of its last."""
+
+    tokens: Tensor
+    counts: Tensor
+    law: Tensor
+
+
+def residual(p: Tensor, q: Tensor) -> Tensor:
+    """What a rejected draft is replaced from: max(p - q, 0) [..., V], not normalised; p where nothing is left.
+
+    Nothing is left only where p equals q up to rounding, and there every law between them is right.
+    """
+    left = (p - q).clamp_min(0)
+    return torch.where(left.sum(-1, keepdim=True) > 0, left, p)
+
+
+def step(window: Window, laws: Tensor, accepted: Tensor, scheme: Scheme, source: Source) -> tuple[Taken, Window]:
+    """Verify ``window``'s drafts against the fresh ``laws`` [B, K + 1, V], and draft anew what was not reached.
+
+    ``accepted`` [B] counts the tokens taken before, so draft i of row b stands at position accepted[b] + i, where
+    laws[b, i] applies. Each row takes at least one token (section 2, steps 3 to 5).
+    """
+    board = _Board.lay(window, laws, accepted)
+    answers, run, kept = _by_noise(board, source) if scheme.verify == "gumbel" else _by_rejection(board, source)
+    later = board.inside & (board.place > run[:, None])
+    renewed = _renewed(board, scheme, kept, later, source)
+    last = board.laws[torch.arange(len(run), device=run.device), run]
+    return Taken(answers, run + 1, last), _behind(board, renewed, run)
+
+
+def _behind(board: _Board, renewed: Tensor, run: Tensor) -> Window:
+    """The window behind what was taken. Laws are copied only where rows took different numbers of tokens."""
+    first = int(run.min()) + 1
+    counts = board.window.counts - run
+    if (run == run[0]).all():
+        return Window(renewed[:, first:], board.laws[:, first:], counts)
+    following = (run[:, None] + 1 + board.place[: len(board.place) - first]).clamp_max(len(board.place) - 1)
+    row = torch.arange(len(run), device=run.device)
+    return Window(renewed.gather(1, following), board.laws[row[:, None], following], counts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Board:
+    """A window beside its fresh laws. ``tokens``, ``positions``, ``drafted`` and ``inside`` are [B, K + 1].
+
+    A place is ``drafted`` where the window has a draft, and ``inside`` there and at the one place behind.
+    """
+
+    window: Window
+    laws: Tensor
+    tokens: Tensor
+    place: Tensor
+    positions: Tensor
+    drafted: Tensor
+    inside: Tensor
+
+    @classmethod
+    def lay(cls, window: Window, laws: Tensor, accepted: Tensor) -> _Board:
+        place = torch.arange(laws.shape[1], device=laws.device)
+        counts = window.counts[:, None]
+        tokens = torch.cat([window.tokens, torch.zeros_like(counts)], dim=1)
+        return cls(window, laws, tokens, place, accepted[:, None] + place, place < counts, place <= counts)
+
+    def kept(self, source: Source) -> Tensor:
+        """The test of modified rejection sampling, draft by draft [B, K + 1]; False where there is no draft."""
+        drafts = self.window.tokens[..., None]
+        above, below = self.laws[:, :-1].gather(-1, drafts), self.window.laws.gather(-1, drafts)
+        drafted = self.drafted[:, :-1]
+        passed = source.bernoulli(above[..., 0], below[..., 0], self.positions[:, :-1], drafted) & drafted
+        return torch.cat([passed, torch.zeros_like(self.drafted[:, :1])], dim=1)
+
+    def residuals(self) -> Tensor:
+        """What replaces each rejected draft, and behind them the law of the next token [B, K + 1, V]."""
+        left = residual(self.laws[:, :-1], self.window.laws)
+        left = torch.where(self.drafted[:, :-1, None], left, self.laws[:, :-1])
+        return torch.cat([left, self.laws[:, -1:]], dim=1)
+
+
+def _by_noise(board: _Board, source: Source) -> tuple[Tensor, Tensor, None]:
+    """Take drafts as long as they are what the noise draws anyway."""
+    answers = source.shared(board.laws, board.positions, board.inside)
+    return answers, _leading(board.drafted & (answers == board.tokens)), None
+
+
+def _by_rejection(board: _Board, source: Source) -> tuple[Tensor, Tensor, Tensor]:
+    """Take drafts as long as they pass their test; the one that does not is replaced from the residual."""
+    kept = board.kept(source)
+    run = _leading(kept)
+    row = torch.arange(len(run), device=run.device)
+    law = board.laws[row, run]
+    if board.window.tokens.shape[1]:
+        rejected = board.drafted[row, run]
+        draft_law = board.window.laws[row, run.clamp_max(board.window.tokens.shape[1] - 1)]
+        law = torch.where(rejected[:, None], residual(law, draft_law), law)
+    everywhere = torch.ones_like(run[:, None], dtype=torch.bool)
+    token = source.categorical(law[:, None], board.positions.gather(1, run[:, None]), everywhere)
+    return torch.where(board.place == run[:, None], token, board.tokens), run, kept
+
+
+def _renewed(board: _Board, scheme: Scheme, kept: Tensor | None, later: Tensor, source: Source) -> Tensor:
+    """New drafts [B, K + 1] where ``later``, each drawn from its fresh law; coupled ones stay close to the old."""
+    if scheme.coupling == "gumbel":
+        return source.shared(board.laws, board.positions, later)
+    if scheme.coupling == "independent":
+        return source.categorical(board.laws, board.positions, later)
+    kept = board.kept(source) if kept is None else kept
+    return torch.where(kept, board.tokens, source.categorical(board.residuals(), board.positions, later & ~kept))
+
+
+def _leading(flags: Tensor) -> Tensor:
+    """How many of each row's flags [B, R] are true before the first that is not."""
+    return flags.long().cumprod(1).sum(1)

@@ -1,0 +1,82 @@
+"""The random source: the right laws, independent streams, and nothing of a row's that depends on its batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from scipy import stats
+
+from paperworks.sjd.randomness import CounterSource, noise, race
+
+LAW = torch.tensor([0.5, 0.0, 0.3, 0.15, 0.05], dtype=torch.float64)
+N = 40_000
+
+
+def _places(rows=N, columns=1):
+    return torch.arange(columns).expand(rows, columns).contiguous(), torch.ones(rows, columns, dtype=torch.bool)
+
+
+@pytest.mark.parametrize("method", ["categorical", "shared"])
+@pytest.mark.parametrize("vary", ["seed", "position"])
+def test_tokens_have_their_law(method, vary):
+    positions, where = _places() if vary == "seed" else _places(1, N)
+    seeds = torch.arange(N) if vary == "seed" else torch.tensor([11])
+    drawn = getattr(CounterSource(seeds), method)(LAW.expand(*positions.shape, 5), positions, where)
+    counts = drawn.flatten().bincount(minlength=5)
+    assert counts[1] == 0
+    possible = LAW > 0
+    assert stats.chisquare(counts[possible].numpy(), N * LAW[possible].numpy()).pvalue > 1e-4
+
+
+def test_the_race_is_gumbels_argmax():
+    exponential = noise(torch.tensor([1]), torch.arange(500), 5)
+    gumbel = -exponential.log()
+    assert torch.equal(race(LAW, exponential), (LAW.log() + gumbel).argmax(-1))
+    assert stats.kstest(exponential.flatten().numpy(), "expon").pvalue > 1e-4
+
+
+def test_shared_noise_keeps_a_token_at_least_as_often_as_theory_says():
+    other = torch.tensor([0.4, 0.1, 0.3, 0.1, 0.1], dtype=torch.float64)
+    exponential = noise(torch.arange(N), torch.zeros(N, dtype=torch.long), 5)
+    same = (race(LAW, exponential) == race(other, exponential)).double().mean().item()
+    distance = (LAW - other).abs().sum().item() / 2
+    assert (1 - distance) / (1 + distance) - 0.01 < same <= 1 - distance + 0.01
+
+
+def test_what_a_row_draws_depends_on_nothing_beside_it():
+    positions = torch.tensor([[3, 4], [8, 9], [0, 1]])
+    where = torch.ones_like(positions) > 0
+    laws = LAW.expand(3, 2, 5)
+    batch = CounterSource(torch.tensor([5, 6, 7]), turn=4)
+    alone = CounterSource(torch.tensor([6]), turn=4)
+    for method in ("categorical", "shared"):
+        ours = getattr(batch, method)(laws, positions, where)[1:2]
+        assert torch.equal(ours, getattr(alone, method)(laws[1:2], positions[1:2], where[1:2]))
+    half = torch.full((3, 2), 0.5, dtype=torch.float64)
+    ones = torch.ones_like(half)
+    assert torch.equal(
+        batch.bernoulli(half, ones, positions, where)[1:2],
+        alone.bernoulli(half[:1], ones[:1], positions[1:2], where[1:2]),
+    )
+
+
+def test_turns_kinds_and_positions_are_streams_of_their_own():
+    positions, _ = _places(1, N)
+    levels = [
+        CounterSource(torch.tensor([seed]), turn)._uniform(kind, positions)[0].numpy()
+        for seed, turn, kind in [(0, 0, 1), (0, 0, 2), (0, 1, 1), (1, 0, 1), (0, 2, 1)]
+    ]
+    for i, one in enumerate(levels):
+        assert stats.kstest(one, "uniform").pvalue > 1e-4
+        for other in levels[:i]:
+            assert abs(stats.pearsonr(one, other).statistic) < 4.5 / N**0.5
+        assert abs(stats.pearsonr(one[1:], one[:-1]).statistic) < 4.5 / N**0.5
+
+
+def test_chances_are_multiplied_not_divided():
+    positions, where = _places(1000)
+    source = CounterSource(torch.arange(1000))
+    zero, some = torch.zeros(1000, 1).double(), torch.full((1000, 1), 0.3).double()
+    assert source.bernoulli(some, zero, positions, where).all()
+    assert not source.bernoulli(zero, zero, positions, where).any()
+    assert source.bernoulli(some, some, positions, where).all()
