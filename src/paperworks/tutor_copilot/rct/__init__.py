@@ -6,6 +6,7 @@ sessions = rct.simulate_trial(seed=1)
 effect = rct.itt(sessions, "exit_ticket_passed_u", covariates=rct.COVARIATES, fixed_effects=rct.FIXED_EFFECTS)
 """
 
+from .analysis import Analysis, analyse
 from .assignment import Assignment, assign
 from .balance import attrition, balance
 from .effects import OddsRatio, itt, logit, tot
@@ -14,6 +15,7 @@ from .heterogeneity import Heterogeneity, Moderator, heterogeneity
 from .odds import log_odds
 from .planning import Power, power, tutors_needed
 from .regression import Regression
+from .report_page import report
 from .resampling import Adjusted, randomization, romano_wolf, score_bootstrap
 from .simulation import COVARIATES, FIXED_EFFECTS, Setting, simulate_trial
 
@@ -21,6 +23,7 @@ __all__ = [
     "COVARIATES",
     "FIXED_EFFECTS",
     "Adjusted",
+    "Analysis",
     "Assignment",
     "Estimate",
     "Heterogeneity",
@@ -29,6 +32,7 @@ __all__ = [
     "Power",
     "Regression",
     "Setting",
+    "analyse",
     "assign",
     "attrition",
     "balance",
@@ -38,6 +42,7 @@ __all__ = [
     "logit",
     "power",
     "randomization",
+    "report",
     "romano_wolf",
     "score_bootstrap",
     "simulate_trial",

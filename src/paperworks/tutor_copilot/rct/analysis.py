@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,34 +102,45 @@ def analyse(
         raise ValueError(f"the table has none of the outcomes {', '.join(OUTCOMES)}; name one with outcomes=")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        models = [Regression(frame, name, treat, cluster, covariates, fixed_effects, "drop") for name in outcomes]
-    settings = {"cluster": cluster, "covariates": covariates, "fixed_effects": fixed_effects}
-    uses = [
-        tot(frame, name, used, treat, missing="drop", **settings) if used in frame.columns else None  # type: ignore[arg-type]
-        for name in outcomes
-    ]
-    effects = tuple(
-        Effect(itt=itt_of(model), tot=use, adjusted=adjusted, sd=float(np.std(model.y[model.z == 0], ddof=1)))
-        for model, use, adjusted in zip(models, uses, romano_wolf(models, reps, seed), strict=True)
+        settings: Any = {"cluster": cluster, "covariates": covariates, "fixed_effects": fixed_effects}
+        models = [Regression(frame, name, treat, missing="drop", **settings) for name in outcomes]
+        uses = [
+            tot(frame, name, used, treat, missing="drop", **settings) if used in frame.columns else None
+            for name in outcomes
+        ]
+        headline = models[0]
+        arms = headline.rows.drop_duplicates(headline.unit)[treat]
+        found = Analysis(
+            sessions=len(frame),
+            tutors=(int((arms == 1).sum()), int((arms == 0).sum())),
+            students=int(frame["student_id"].nunique()) if "student_id" in frame.columns else 0,
+            cluster=headline.cluster_column,
+            covariates=covariates,
+            fixed_effects=fixed_effects,
+            effects=_effects(models, uses, romano_wolf(models, reps, seed)),
+            odds=logit(frame, outcomes[0], treat, missing="drop", **settings) if _is_binary(headline) else None,
+            p_randomization=randomization(headline, strata, max(reps, 999), seed),
+            thirds=_thirds(frame, outcomes[0], treat, moderators, settings),
+            missing=tuple(
+                attrition(frame, name, treat, cluster=cluster) for name in outcomes if frame[name].isna().any()
+            ),
+            balance=balance(frame, covariates, treat, cluster=cluster),
+            cautions=(),
+        )
+    return replace(found, cautions=tuple(dict.fromkeys(str(each.message) for each in caught)))
+
+
+def _effects(
+    models: Sequence[Regression], uses: Sequence[Estimate | None], adjusted: Sequence[Adjusted]
+) -> tuple[Effect, ...]:
+    return tuple(
+        Effect(itt=itt_of(model), tot=use, adjusted=each, sd=float(np.std(model.y[model.z == 0], ddof=1)))
+        for model, use, each in zip(models, uses, adjusted, strict=True)
     )
-    headline = models[0]
-    binary = set(np.unique(headline.y)) <= {0.0, 1.0}
-    arms = headline.rows.drop_duplicates(headline.unit)[treat]
-    return Analysis(
-        sessions=len(frame),
-        tutors=(int((arms == 1).sum()), int((arms == 0).sum())),
-        students=int(frame["student_id"].nunique()) if "student_id" in frame.columns else 0,
-        cluster=headline.cluster_column,
-        covariates=covariates,
-        fixed_effects=fixed_effects,
-        effects=effects,
-        odds=logit(frame, outcomes[0], treat, missing="drop", **settings) if binary else None,  # type: ignore[arg-type]
-        p_randomization=randomization(headline, strata, max(reps, 999), seed),
-        thirds=_thirds(frame, outcomes[0], treat, moderators, settings),
-        missing=tuple(attrition(frame, name, treat, cluster=cluster) for name in outcomes if frame[name].isna().any()),
-        balance=balance(frame, covariates, treat, cluster=cluster),
-        cautions=tuple(dict.fromkeys(str(each.message) for each in caught)),
-    )
+
+
+def _is_binary(model: Regression) -> bool:
+    return set(np.unique(model.y)) <= {0.0, 1.0}
 
 
 def _there(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
@@ -136,7 +148,7 @@ def _there(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _thirds(
-    frame: pd.DataFrame, outcome: str, treat: str, moderators: Sequence[str], settings: dict[str, object]
+    frame: pd.DataFrame, outcome: str, treat: str, moderators: Sequence[str], settings: dict[str, Any]
 ) -> Heterogeneity | None:
     if not moderators:
         return None
@@ -148,5 +160,5 @@ def _thirds(
         by=moderators,
         impute_from=predictors,
         missing="drop",
-        **settings,  # type: ignore[arg-type]
+        **settings,
     )

@@ -139,7 +139,7 @@ def analyse(
     """Analyse a trial's sessions and write the report with forest plots."""
     from paperworks.lab import page
 
-    from . import analysis, report
+    from . import analysis, report_page
 
     if out.suffix.lower() not in {".html", ".htm"}:
         raise UserError(f"{out.name!r} is no name of a page; end it in .html")
@@ -154,7 +154,7 @@ def analyse(
             reps=reps,
             seed=seed,
         )
-    page.write(out, report.page_of(found, title=f"Trial report: {sessions.name}"))
+    page.write(out, report_page.page_of(found, title=f"Trial report: {sessions.name}"))
     if as_json:
         cli.print_json([{**asdict(each.itt), **asdict(each.adjusted)} for each in found.effects])
         return

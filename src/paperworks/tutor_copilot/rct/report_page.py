@@ -71,7 +71,7 @@ def page_of(analysis: Analysis, *, title: str = "Trial report") -> str:
                 "name": row.covariate,
                 "treatment": f"{row.treatment:.3g}",
                 "control": f"{row.control:.3g}",
-                "standardised": f"{row.standardised:+.2f}",
+                "standardised": f"{row.standardised:+.2f}".replace("-", "−"),
                 "p": _p(row.p),
             }
             for row in analysis.balance.itertuples()
