@@ -73,7 +73,7 @@ class PostgresBus:
         self._to_tell: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=1000)
 
     async def start(self, heard: Heard, resumed: Callable[[], Awaitable[None]]) -> None:
-        """Listen and tell in the background; the first connection is there when this returns, or its error is raised."""
+        """Listen and tell in the background. Raises what the first connection raises."""
         import psycopg
 
         first = await psycopg.AsyncConnection.connect(self._address, autocommit=True)

@@ -43,10 +43,7 @@ class Hub:
     async def join(self, connection: Connection) -> None:
         """Bring a browser into its room: it is greeted, gets what it missed, and an older one of the person goes."""
         room_id, role = connection.place.id, connection.person.role
-        for older in list(self._rooms[room_id].values()):
-            if older.person.id == connection.person.id:
-                older.end(REPLACED)
-                del self._rooms[room_id][older.id]
+        self._replace(room_id, connection.person.id)
         self._rooms[room_id][connection.id] = connection
         connection.send({"t": "hello", "v": frames.VERSION, "you": role, "present": self._present(room_id)})
         await self._here(connection, is_new=True)
@@ -54,12 +51,9 @@ class Hub:
 
     async def leave(self, connection: Connection) -> None:
         """Take a browser out of its room; without effect for one that was replaced."""
-        room_id = connection.place.id
-        if self._rooms.get(room_id, {}).pop(connection.id, None) is None:
-            return
-        if not self._rooms[room_id]:
-            del self._rooms[room_id]
-        await self.tell(room_id, {"t": "presence", "who": connection.person.role, "on": False})
+        if self._drop(connection):
+            frame = {"t": "presence", "who": connection.person.role, "on": False}
+            await self.tell(connection.place.id, frame)
 
     async def deliver(self, kept: Iterable[Kept]) -> None:
         """Messages that this worker has just kept, to whoever is here."""
@@ -117,7 +111,7 @@ class Hub:
         await self.say_who_is_here()
 
     async def say_who_is_here(self) -> None:
-        """Tell other workers who is at this one; to be called every few seconds. Who was not heard of lately is gone."""
+        """Tell other workers who is here, every few seconds. Who was not heard of lately is gone."""
         for connection in self.connections:
             await self._here(connection, is_new=False)
         at = self._clock()
@@ -143,16 +137,24 @@ class Hub:
         self._elsewhere[room_id][role] = self._clock() + HERE_LASTS_S
         if event["new"]:
             self._replace(room_id, event["person"])
-            for connection in self._rooms[room_id].values():
+            for connection in list(self._rooms.get(room_id, {}).values()):
                 await self._here(connection, is_new=False)
         if not was_there:
             self._tell_here(room_id, {"t": "presence", "who": role, "on": True}, None)
 
     def _replace(self, room_id: str, person_id: str) -> None:
-        for connection in list(self._rooms[room_id].values()):
+        """One browser a person in a room: the older one goes, and is told so."""
+        for connection in list(self._rooms.get(room_id, {}).values()):
             if connection.person.id == person_id:
                 connection.end(REPLACED)
-                del self._rooms[room_id][connection.id]
+                self._drop(connection)
+
+    def _drop(self, connection: Connection) -> bool:
+        room = self._rooms.get(connection.place.id, {})
+        was_there = room.pop(connection.id, None) is not None
+        if was_there and not room:
+            del self._rooms[connection.place.id]
+        return was_there
 
     def _note_presence(self, room_id: str, frame: dict[str, Any]) -> None:
         if frame.get("t") == "presence" and not frame["on"]:

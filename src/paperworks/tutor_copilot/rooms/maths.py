@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from markupsafe import Markup, escape
 
@@ -22,9 +22,12 @@ _FORMULA = re.compile(rf"\$(?! )([^$\n]{{1,{LONGEST}}})(?<! )\$(?!\d)|\\\((.{{1,
 """As in pandoc, so that "from $5 to $6" stays what it is: no space inside the dollar signs, no digit behind them."""
 
 _TAGS = frozenset(
-    ["math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msqrt", "mroot", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mtable", "mtr", "mtd", "mstyle", "mpadded", "menclose"]
+    {"math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msqrt", "mroot", "msub", "msup", "msubsup"}
+    | {"munder", "mover", "munderover", "mtable", "mtr", "mtd", "mstyle", "mpadded", "menclose"}
 )
-_ATTRIBUTES = frozenset(["display", "mathvariant", "stretchy", "fence", "form", "separator", "linethickness", "accent", "notation"])
+_ATTRIBUTES = frozenset(
+    ["display", "mathvariant", "stretchy", "fence", "form", "separator", "linethickness", "accent", "notation"]
+)
 _VALUE = re.compile(r"[A-Za-z0-9 .%-]{0,40}")
 _DEEPEST = 40
 
@@ -72,7 +75,7 @@ def _tree(source: str) -> Tree | None:
         return None
 
 
-def _cleaned(element: ElementTree.Element, depth: int) -> Tree:
+def _cleaned(element: ET.Element, depth: int) -> Tree:
     tag = element.tag.rpartition("}")[2]
     if tag not in _TAGS or depth > _DEEPEST:
         raise ValueError(f"no element of a message: {tag}")

@@ -10,7 +10,8 @@ import asyncio
 import logging
 from time import monotonic
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from ..store import messages
 from ..store.database import Database
@@ -23,6 +24,8 @@ _WAITING = 5000
 _PATIENCE_S = 30.0
 """How long a message waits for a database that is away. Its browser sends it again afterwards."""
 _PAUSE_S = 0.25
+_AWAY = (OperationalError, InterfaceError, NoConnectionError, OSError)
+_Waiting = tuple[Draft, "asyncio.Future[Kept | RoomClosedError]"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +41,7 @@ class Writer:
         self._database = database
         self._hub = hub
         self._bus = bus
-        self._waiting: asyncio.Queue[tuple[Draft, asyncio.Future[Kept | RoomClosedError]]] = asyncio.Queue(_WAITING)
+        self._waiting: asyncio.Queue[_Waiting] = asyncio.Queue(_WAITING)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -69,15 +72,28 @@ class Writer:
             batch = [await self._waiting.get()]
             while len(batch) < _AT_ONCE and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            try:
-                results = await self._kept([draft for draft, _ in batch])
-                await self._hub.deliver(result for result in results if isinstance(result, Kept) and result.is_new)
-                _resolve(batch, results)
-            except Exception as error:
-                logger.error("%d messages were not kept: %s", len(batch), type(error).__name__)
-                _refuse(batch)
+            if not await self._settle(batch) and len(batch) > 1:
+                for one in batch:  # the one that the database does not take must not cost the others theirs
+                    await self._settle([one])
+            _refuse(batch)
             for _ in batch:
                 self._waiting.task_done()
+
+    async def _settle(self, batch: list[_Waiting]) -> bool:
+        """Keep a batch, deliver it, and tell those who wait; False where the database does not take it."""
+        try:
+            results = await self._kept([draft for draft, _ in batch])
+        except Exception as error:
+            logger.error("%d messages were not kept: %s", len(batch), type(error).__name__)
+            return False
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+        try:
+            await self._hub.deliver(result for result in results if isinstance(result, Kept) and result.is_new)
+        except Exception as error:  # they are kept: browsers get them with the next message, or when they come back
+            logger.error("%d messages were not delivered: %s", len(batch), type(error).__name__)
+        return True
 
     async def _kept(self, drafts: list[Draft]) -> list[Kept | RoomClosedError]:
         """What became of ``drafts``. A commit whose answer was lost is found again by the browsers' own numbers."""
@@ -89,22 +105,15 @@ class Writer:
                     new = {result.room_id for result in results if isinstance(result, Kept) and result.is_new}
                     await self._bus.announce(session, new)
                 return results
-            except (DBAPIError, OSError) as error:
+            except _AWAY as error:
                 if monotonic() > give_up:
                     raise
                 logger.warning("the database is away (%s): trying again", type(error).__name__)
                 await asyncio.sleep(_PAUSE_S)
 
 
-def _resolve(
-    batch: list[tuple[Draft, asyncio.Future[Kept | RoomClosedError]]], results: list[Kept | RoomClosedError]
-) -> None:
-    for (_, future), result in zip(batch, results, strict=True):
-        if not future.done():
-            future.set_result(result)
-
-
-def _refuse(batch: list[tuple[Draft, asyncio.Future[Kept | RoomClosedError]]]) -> None:
+def _refuse(batch: list[_Waiting]) -> None:
+    """Whoever still waits has no message in the database."""
     for _, future in batch:
         if not future.done():
             future.set_exception(NotKeptError("the database is away: this message was not kept"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import Row, Select, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -103,7 +104,7 @@ async def _is_member(session: AsyncSession, class_id: str, person_id: str, role:
     return found is not None
 
 
-def _places():  # type: ignore[no-untyped-def]  # the type of a select of eleven columns says nothing to a reader
+def _places() -> Select[*tuple[Any, ...]]:
     return (
         select(
             Room.id,
@@ -126,5 +127,5 @@ def _places():  # type: ignore[no-untyped-def]  # the type of a select of eleven
     )
 
 
-def _place(row) -> Place:  # type: ignore[no-untyped-def]  # as above
+def _place(row: Row[Any]) -> Place:
     return Place(**{**row._mapping, "state": RoomState(row.state)})

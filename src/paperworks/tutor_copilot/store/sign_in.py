@@ -120,9 +120,14 @@ async def is_blocked(session: AsyncSession, login: str, address: str) -> bool:
 
 
 async def note_failure(session: AsyncSession, login: str, address: str) -> None:
-    """Count a wrong password."""
+    """Count an attempt as failed, until `forgive` says otherwise."""
     session.add(FailedSignIn(id=new_id(), login=login, address=address))
     await session.flush()
+
+
+async def forgive(session: AsyncSession, login: str, address: str) -> None:
+    """A right password: the failures of that login from that address no longer count."""
+    await session.execute(delete(FailedSignIn).where(FailedSignIn.login == login, FailedSignIn.address == address))
 
 
 async def forget_old(session: AsyncSession) -> None:
