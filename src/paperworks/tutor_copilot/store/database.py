@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000")
 """FULL: what is committed is on the disk, so an acknowledged message outlives a power cut."""
+
+
+logging.getLogger("aiosqlite").setLevel(logging.INFO)  # below that it logs every parameter, which is what people write
 
 
 class Database:

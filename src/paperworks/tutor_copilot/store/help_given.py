@@ -30,7 +30,7 @@ async def use_of(session: AsyncSession, tutor_id: str) -> Use:
     day = select(func.count(), func.coalesce(func.sum(HelpAsked.cost_usd), 0.0)).where(
         HelpAsked.tutor_id == tutor_id, HelpAsked.created_at > at - _DAY
     )
-    asked, dollars = (await session.execute(day)).one()._tuple()
+    asked, dollars = (await session.execute(day)).one()
     minute = await session.scalar(
         select(func.count())
         .select_from(HelpAsked)

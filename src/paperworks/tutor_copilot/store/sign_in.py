@@ -56,7 +56,7 @@ async def visitor(session: AsyncSession, secret: str | None) -> Visitor | None:
     )
     if (row := found.one_or_none()) is None:
         return None
-    signed_in, person = row._tuple()
+    signed_in, person = row
     return Visitor(person=person, form_token=signed_in.form_token, digest=signed_in.digest)
 
 

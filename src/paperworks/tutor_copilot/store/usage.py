@@ -53,8 +53,8 @@ async def sessions(session: AsyncSession) -> list[SessionRow]:
     """A row for every room, the oldest first."""
     uses = select(HelpAsked.room_id, func.count()).group_by(HelpAsked.room_id)
     said = select(Message.room_id, Message.role, func.count()).group_by(Message.room_id, Message.role)
-    n_uses = dict((await session.execute(uses)).tuples())
-    n_said = {(room_id, role): n for room_id, role, n in (await session.execute(said)).tuples()}
+    n_uses = dict((await session.execute(uses)).all())
+    n_said = {(room_id, role): n for room_id, role, n in (await session.execute(said))}
     found = await session.execute(
         select(Room, Classroom.name, Classroom.grade, Assignment.arm)
         .join(Classroom, Classroom.id == Room.class_id)
@@ -70,21 +70,21 @@ async def sessions(session: AsyncSession) -> list[SessionRow]:
             n_uses=n_uses.get(room.id, 0),
             said=(n_said.get((room.id, Role.TUTOR), 0), n_said.get((room.id, Role.STUDENT), 0)),
         )
-        for room, name, grade, arm in found.tuples()
+        for room, name, grade, arm in found
     ]
 
 
 async def tutors(session: AsyncSession) -> list[TutorRow]:
     """A row for every tutor, by name."""
     opened = select(Room.tutor_id, func.count()).group_by(Room.tutor_id)
-    rooms = dict((await session.execute(opened)).tuples())
+    rooms = dict((await session.execute(opened)).all())
     spent = select(
         HelpAsked.tutor_id,
         func.count(),
         func.sum(HelpAsked.prompt_tokens + HelpAsked.completion_tokens),
         func.sum(HelpAsked.cost_usd),
     ).group_by(HelpAsked.tutor_id)
-    help_of = {tutor: (n, tokens, usd) for tutor, n, tokens, usd in (await session.execute(spent)).tuples()}
+    help_of = {tutor: (n, tokens, usd) for tutor, n, tokens, usd in (await session.execute(spent))}
     found = await session.execute(
         select(Person.id, Person.name, Assignment.arm)
         .outerjoin(Assignment, Assignment.tutor_id == Person.id)
@@ -92,7 +92,7 @@ async def tutors(session: AsyncSession) -> list[TutorRow]:
         .order_by(Person.name)
     )
     rows = []
-    for tutor_id, name, arm in found.tuples():
+    for tutor_id, name, arm in found:
         uses, tokens, dollars = help_of.get(tutor_id, (0, 0, 0.0))
         rows.append(
             TutorRow(

@@ -128,7 +128,7 @@ async def _page(request: Request, who: Visitor, link: tuple[str, str] | None = N
         everybody = list(
             await session.scalars(select(Person).where(Person.erased_at.is_(None)).order_by(Person.role, Person.name))
         )
-        enrolled = (await session.execute(select(Enrolment.person_id, Enrolment.class_id))).tuples().all()
+        enrolled = (await session.execute(select(Enrolment.person_id, Enrolment.class_id))).all()
         values: dict[str, Any] = {
             "tutors": await usage.tutors(session),
             "n_messages": await session.scalar(select(func.count()).select_from(Message)),
