@@ -162,10 +162,10 @@ class Line:
 
 
 @contextmanager
-def running(url: str, engine: CannedHelp, **settings: Any) -> Iterator[Running]:
+def running(url: str, engine: CannedHelp, *, port: int = 0, **settings: Any) -> Iterator[Running]:
     """A server in a thread."""
     app = create_app(Settings(database=url, **settings), engine=engine)
-    config = uvicorn.Config(app, port=0, ws_max_size=LARGEST, log_level="warning", timeout_graceful_shutdown=3)
+    config = uvicorn.Config(app, port=port, ws_max_size=LARGEST, log_level="warning", timeout_graceful_shutdown=3)
     server = uvicorn.Server(config)
     waiting = threading.Event()
     thread = threading.Thread(target=server.run, daemon=True)

@@ -50,9 +50,10 @@ function addWaiting(id, text) {
 }
 
 function keepAtEnd(change) {
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  const box = byId("scroll");
+  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 80;
   change();
-  if (atEnd) log.scrollTop = log.scrollHeight;
+  if (atEnd) box.scrollTop = box.scrollHeight;
 }
 
 function refused(frame) {
