@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
@@ -80,12 +80,19 @@ async def furnish(database: Database, n_rooms: int) -> list[Seat]:
 
 
 async def talk(
-    addresses: Sequence[str], seats: Sequence[Seat], *, seconds: float, every_s: float = 1.0, seed: int = 0
+    addresses: Sequence[str],
+    seats: Sequence[Seat],
+    *,
+    seconds: float,
+    every_s: float = 1.0,
+    halfway: Callable[[], Awaitable[object]] | None = None,
+    seed: int = 0,
 ) -> LoadResult:
     """Let every room have a message every ``every_s`` seconds, tutor and student in turn, for ``seconds``.
 
     ``addresses`` are the servers' (``http://HOST:PORT``); with several, tutors sit at the first and students at the
-    last. Whatever was acknowledged and does not reach the other side within a minute counts as lost.
+    last. ``halfway`` is what happens to them in the middle of it all. Whatever was acknowledged and does not reach the
+    other side within a minute counts as lost.
     """
     pairs = [
         (_Talker(addresses[0], seat.room, seat.tutor), _Talker(addresses[-1], seat.room, seat.student))
@@ -98,7 +105,8 @@ async def talk(
         rng = random.Random(seed)
         begun = perf_counter()
         until = begun + seconds
-        await asyncio.gather(*(_converse(pair, until, every_s, rng.uniform(0, every_s)) for pair in pairs))
+        talks = [_converse(pair, until, every_s, rng.uniform(0, every_s)) for pair in pairs]
+        await asyncio.gather(_meanwhile(seconds / 2, halfway), *talks)
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_WORDS_S):
                 while not all(_is_complete(pair) for pair in pairs):
@@ -167,6 +175,12 @@ class _Talker:
 
 
 _Pair = tuple[_Talker, _Talker]
+
+
+async def _meanwhile(after_s: float, halfway: Callable[[], Awaitable[object]] | None) -> None:
+    if halfway is not None:
+        await asyncio.sleep(after_s)
+        await halfway()
 
 
 async def _converse(pair: _Pair, until: float, every_s: float, offset_s: float) -> None:
