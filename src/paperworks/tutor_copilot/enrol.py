@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -49,7 +50,11 @@ def add_people(url: str, table: Path, out: Path, *, address: str) -> int:
     links = _written(url, add)
     text = io.StringIO()
     csv.writer(text).writerows([("name", "role", "class", "link"), *links])
-    write_atomically(out, text.getvalue().encode())
+    others = os.umask(0o077)  # who has a link is signed in
+    try:
+        write_atomically(out, text.getvalue().encode())
+    finally:
+        os.umask(others)
     return len(links)
 
 

@@ -19,11 +19,12 @@ _PATIENCE_S = 40.0
 
 @dataclass
 class ServerProcess:
-    """``paperworks tutor-copilot serve`` without the demonstration class, at a free port unless one is given."""
+    """``paperworks tutor-copilot serve`` with ``options``, at a free port unless one is given."""
 
     database: str
     log: Path
     port: int = 0
+    options: tuple[str, ...] = ("--no-demo",)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -34,7 +35,7 @@ class ServerProcess:
     def start(self) -> ServerProcess:
         """Start it, and wait until it answers. Raises RuntimeError, with the end of its log, where it does not."""
         self.port = self.port or _free_port()
-        command = [sys.executable, "-m", "paperworks.app.main", "tutor-copilot", "serve", "--no-demo"]
+        command = [sys.executable, "-m", "paperworks.app.main", "tutor-copilot", "serve", *self.options]
         command += ["--database", self.database, "--port", str(self.port)]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=dict(os.environ))

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from paperworks.tutor_copilot.server_process import ServerProcess
+
 from .conftest import CannedHelp, make_school, running, text_of
 
 pytestmark = pytest.mark.browser
@@ -209,3 +211,33 @@ def test_what_is_written_while_the_server_is_away_arrives_once_when_it_is_back(c
         page.reload()
         expect(page.locator("#log .words")).to_have_text(["before", "meanwhile", "and again"])
         context.close()
+
+
+def test_one_command_and_two_windows_of_one_browser_are_enough(chromium, tmp_path):
+    """What somebody does in their first minute: the two printed addresses, a question, three suggestions, one sent."""
+    server = ServerProcess(f"sqlite:///{tmp_path / 'rooms.db'}", tmp_path / "log", options=("--demo",)).start()
+    try:
+        links = dict(re.findall(r"the (tutor|student) +(http://\S+)", server.log.read_text()))
+        context = chromium.new_context(viewport=SIZES["desk"])
+        tutor, student = context.new_page(), context.new_page()
+        for page, link in ((tutor, links["tutor"]), (student, links["student"])):
+            page.goto(link)
+            page.get_by_role("button", name="Yes, come in").click()
+            page.get_by_label("I have read this and agree").check()
+            page.get_by_role("button", name="Go on").click()
+            enter(page)
+        say(student, "i think it is 4/9")
+        expect(tutor.get_by_role("log")).to_contain_text("4/9")
+        tutor.get_by_role("button", name="Provide a hint").click()
+        suggestions = tutor.get_by_role("list", name="Suggestions").get_by_role("listitem")
+        expect(suggestions.get_by_role("button", name="Edit")).to_have_count(3)
+        assert len(set(suggestions.locator("p:first-of-type").all_inner_texts())) == 3
+        suggestions.first.get_by_role("button", name="Edit").click()
+        tutor.keyboard.press("End")
+        tutor.keyboard.type(" :)")
+        tutor.keyboard.press("Enter")
+        expect(student.get_by_role("log")).to_contain_text(":)")
+        photograph(tutor, "first-minute")
+        context.close()
+    finally:
+        server.stop()

@@ -57,6 +57,7 @@ def _engine(url: str) -> AsyncEngine:
         return create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, hide_parameters=True)
     if name := make_url(url).database:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch(mode=0o600)  # what children write is for no other user of the machine
     engine = create_async_engine(url, hide_parameters=True)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)

@@ -30,6 +30,10 @@ class Role(StrEnum):
     STUDENT = "student"
     RESEARCHER = "researcher"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Role:
+        raise ValueError(f"a role is {', '.join(cls)}, not {value!r}")
+
 
 class Arm(StrEnum):
     """A tutor's arm of the trial; a tutor of neither has the help."""

@@ -144,7 +144,7 @@ async def _page(request: Request, who: Visitor, link: tuple[str, str] | None = N
         everybody=everybody,
         names={each.id: each.name for each in everybody},
         classes_of={person: [names[c] for p, c in enrolled if p == person] for person, _ in enrolled},
-        roles=list(Role),
+        roles=[Role.STUDENT, Role.TUTOR, Role.RESEARCHER, Role.ADMIN],
         link=None if link is None else (link[0], f"{request.base_url}join/{link[1]}"),
         days=here.settings.retention_days,
         engine=here.rooms.engine.name,
