@@ -73,7 +73,7 @@ def create_admin(
     ] = "",
 ) -> None:
     """Add an administrator, who adds everybody else on the administration page."""
-    from .enrol import add_admin
+    from .office import add_admin
 
     with _sentences():
         add_admin(_database(database), name=name, login=login, password=password)
@@ -88,11 +88,38 @@ def import_people(
     address: Annotated[str, typer.Option(help="Where people will reach the server.")] = "http://127.0.0.1:8000",
 ) -> None:
     """Add classes and their people from a table, all or none, and write a link for each to sign in with."""
-    from .enrol import add_people
+    from .office import add_people
 
     with _sentences():
         n = add_people(_database(database), table, out, address=address.rstrip("/"))
     print(f"{n} people added; their links: {out}")
+
+
+@app.command()
+def export(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="tutors, for `trial assign`; or sessions, to analyse.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the table goes, as CSV.")],
+    database: DatabaseUrl = None,
+) -> None:
+    """Write the tutors who have no arm yet, or all sessions; neither has names or words in it."""
+    from .office import export as written
+
+    with _sentences():
+        n = written(_database(database), what, out)
+    print(f"{n} rows: {out}")
+
+
+@app.command("import-arms")
+def import_arms(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV, as `trial assign` writes it.")],
+    database: DatabaseUrl = None,
+) -> None:
+    """Put tutors into the arms of the trial: those of the control arm lose the help. Arms never change afterwards."""
+    from .office import import_arms as imported
+
+    with _sentences():
+        n = imported(_database(database), table)
+    print(f"{n} tutors assigned")
 
 
 def _settings(

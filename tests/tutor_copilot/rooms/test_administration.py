@@ -73,13 +73,15 @@ def test_arms_come_from_a_table_all_or_none_and_never_change(server, admin, scho
     def assign(table: str):
         return admin.post("/admin/arms", files={"table": ("arms.csv", table, "text/csv")}, page="/admin")
 
-    broken = assign(f"tutor,arm\n{school.tutor},treatment\nnobody,control\n")
+    broken = assign(f"tutor_id,arm\n{school.tutor},treatment\nnobody,control\n")
     assert "line 3: there is no tutor" in broken.text
-    assert assign(f"tutor,arm\n{school.tutor},left\n").status_code == 422
+    assert assign(f"tutor_id,arm\n{school.tutor},left\n").status_code == 422
     assert assign("who,what\n").status_code == 422
-    assert assign(f"tutor,arm\n{school.tutor},treatment\n{school.other_tutor},control\n").status_code == 303
-    assert assign(f"tutor,arm\n{school.tutor},treatment\n").status_code == 303, "the same again changes nothing"
-    assert "arms do not change in a trial" in assign(f"tutor,arm\n{school.tutor},control\n").text.replace("&#39;", "'")
+    assert assign(f"tutor_id,arm\n{school.tutor},treatment\n{school.other_tutor},0\n").status_code == 303
+    assert assign(f"tutor_id,arm\n{school.tutor},treatment\n").status_code == 303, "the same again changes nothing"
+    assert "arms do not change in a trial" in assign(f"tutor_id,arm\n{school.tutor},control\n").text.replace(
+        "&#39;", "'"
+    )
 
 
 def test_use_and_costs_are_shown_by_tutor_and_by_session(admin, tutor, student, school):

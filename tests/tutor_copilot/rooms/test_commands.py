@@ -75,6 +75,24 @@ def test_people_come_from_a_table_all_or_none(tmp_path: Path, capsys):
     )
 
 
+def test_tutors_leave_for_the_lottery_and_come_back_with_arms(tmp_path: Path, capsys):
+    url, people, tutors, arms = f"sqlite:///{tmp_path / 'rooms.db'}", *(tmp_path / f"{n}.csv" for n in "ptl")
+    people.write_text("name,role,class,grade\nDana,tutor,Five A,5\nTom,tutor,Five B,5\nRobbie,student,Five A,5\n")
+    assert command("import-people", str(people), "--out", str(tmp_path / "links.csv"), "--database", url) == 0
+    assert command("export", "tutors", "--out", str(tutors), "--database", url) == 0
+    rows = list(csv.DictReader(tutors.open()))
+    assert [row["site"] for row in rows] == ["Five A", "Five B"]
+    assert "Dana" not in tutors.read_text()
+    arms.write_text("tutor_id,arm\n" + "".join(f"{row['tutor_id']},{at}\n" for at, row in enumerate(rows)))
+    assert command("import-arms", str(arms), "--database", url) == 0
+    assert "2 tutors assigned" in capsys.readouterr().out
+    assert command("export", "tutors", "--out", str(tutors), "--database", url) == 0
+    assert list(csv.DictReader(tutors.open())) == [], "nobody is drawn twice"
+    assert command("export", "sessions", "--out", str(tutors), "--database", url) == 0
+    assert tutors.read_text().startswith("session_id,tutor_id,student_id,student_tutor,stratum,grade,arm,used,n_uses")
+    assert command("export", "secrets", "--out", str(tutors), "--database", url) == 2
+
+
 def test_settings_survive_the_way_to_a_worker():
     settings = Settings(
         database="postgres://tutor@h/x", origins=("https://a", "https://b"), https=True, retention_days=9

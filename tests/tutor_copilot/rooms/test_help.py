@@ -112,7 +112,7 @@ def test_a_tutor_of_the_control_arm_has_no_panel_and_the_server_gives_nothing(se
     assert "Help your student" in tutor.http.get(f"/rooms/{school.room}").text
 
     async def assign(session: Any) -> int:
-        return await arms.assign_from_table(session, f"tutor,arm\n{school.tutor},control\n")
+        return await arms.assign_from_table(session, f"tutor_id,arm\n{school.tutor},control\n")
 
     assert server.database(assign) == 1
     assert "Help your student" not in tutor.http.get(f"/rooms/{school.room}").text

@@ -14,7 +14,9 @@ from .schema import Arm, Assignment, Person, Role
 
 
 async def assign_from_table(session: AsyncSession, table: str) -> int:
-    """Assign the tutors of a CSV table with the columns ``tutor`` (a login or id) and ``arm``; how many are new.
+    """Assign the tutors of a CSV table, as `trial assign` writes it; how many are new.
+
+    Its columns are ``tutor_id`` (an id or a login) and ``arm``: 1 or treatment, 0 or control.
 
     All or none: ValueError, which names the line, for a tutor who is not known, an arm that does not exist, and a tutor
     who would change arms.
@@ -37,15 +39,19 @@ async def assign_from_table(session: AsyncSession, table: str) -> int:
 
 def _rows(table: str) -> list[tuple[str, Arm]]:
     reader = csv.DictReader(io.StringIO(table))
-    if reader.fieldnames is None or not {"tutor", "arm"} <= set(reader.fieldnames):
-        raise ValueError("the table needs the columns tutor and arm")
+    if reader.fieldnames is None or not {"tutor_id", "arm"} <= set(reader.fieldnames):
+        raise ValueError("the table needs the columns tutor_id and arm")
     rows = []
     for line, row in enumerate(reader, start=2):
         try:
-            rows.append(((row["tutor"] or "").strip(), Arm((row["arm"] or "").strip().lower())))
+            rows.append(((row["tutor_id"] or "").strip(), _arm((row["arm"] or "").strip().lower())))
         except ValueError:
-            raise ValueError(f"line {line}: an arm is treatment or control, not {row['arm']!r}") from None
+            raise ValueError(f"line {line}: an arm is 1, treatment, 0 or control, not {row['arm']!r}") from None
     return rows
+
+
+def _arm(named: str) -> Arm:
+    return {"1": Arm.TREATMENT, "0": Arm.CONTROL}.get(named) or Arm(named)
 
 
 async def _tutor(session: AsyncSession, named: str) -> Person | None:

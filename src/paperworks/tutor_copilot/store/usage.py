@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .schema import Assignment, Classroom, HelpAsked, Message, Person, Role, Room
+from .schema import Arm, Assignment, Classroom, Enrolment, HelpAsked, Message, Person, Role, Room
 
 PASS_MARK = 66.66
 """Percent of an exit ticket that count as mastery (the main script of the paper's analysis)."""
@@ -16,7 +16,11 @@ PASS_MARK = 66.66
 
 @dataclass(frozen=True, kw_only=True)
 class SessionRow:
-    """A session without names or words. ``passed_c`` is None where no ticket was tried, ``passed_u`` 0 then."""
+    """A session without names or words.
+
+    ``arm`` is 1 for treatment, 0 for control, None for a tutor outside the trial. ``passed_c`` is None where no ticket
+    was tried, ``passed_u`` 0 then.
+    """
 
     session_id: str
     tutor_id: str
@@ -24,7 +28,7 @@ class SessionRow:
     student_tutor: str
     stratum: str
     grade: int
-    arm: str | None
+    arm: int | None
     used: int
     n_uses: int
     tutor_messages: int
@@ -34,6 +38,14 @@ class SessionRow:
     exit_ticket_passed_c: int | None
     exit_ticket_passed_u: int
     duration_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RosterRow:
+    """A tutor for `trial assign`: without a name, and with the first of their classes to balance within."""
+
+    tutor_id: str
+    site: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +120,20 @@ async def tutors(session: AsyncSession) -> list[TutorRow]:
     return rows
 
 
+async def roster(session: AsyncSession) -> list[RosterRow]:
+    """A row for every tutor who has no arm yet."""
+    found = await session.execute(
+        select(Person.id, func.min(Classroom.name))
+        .outerjoin(Enrolment, Enrolment.person_id == Person.id)
+        .outerjoin(Classroom, Classroom.id == Enrolment.class_id)
+        .outerjoin(Assignment, Assignment.tutor_id == Person.id)
+        .where(Person.role == Role.TUTOR, Person.erased_at.is_(None), Assignment.arm.is_(None))
+        .group_by(Person.id)
+        .order_by(Person.created_at, Person.id)
+    )
+    return [RosterRow(tutor_id=tutor_id, site=site or "") for tutor_id, site in found]
+
+
 def _session_row(
     room: Room, *, stratum: str, grade: int, arm: str | None, n_uses: int, said: tuple[int, int]
 ) -> SessionRow:
@@ -119,7 +145,7 @@ def _session_row(
         student_tutor=f"{room.student_id}-{room.tutor_id}",
         stratum=stratum,
         grade=grade,
-        arm=arm,
+        arm=None if arm is None else int(arm == Arm.TREATMENT),
         used=int(n_uses > 0),
         n_uses=n_uses,
         tutor_messages=said[0],

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -13,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from ..store import audit, messages, usage
+from ..store.csv_text import csv_of, csv_text
 from ..store.messages import Kept
 from ..store.rooms import Place
 from ..store.schema import Role
@@ -20,6 +19,7 @@ from ..store.usage import SessionRow
 from .site import page, room_of, signed_in, site
 
 _ALL = 1_000_000
+_COLUMNS = ("seq", "at", "speaker", "name", "text")
 
 
 async def transcript(request: Request) -> Response:
@@ -35,7 +35,7 @@ async def transcript(request: Request) -> Response:
     if form == "html":
         return page(request, "transcript.html", who, place=place, said=said)
     if form == "csv":
-        return _csv(("seq", "at", "speaker", "name", "text"), (_cells(place, each) for each in said), place.id)
+        return _csv(csv_text(_COLUMNS, (_cells(place, each) for each in said)), place.id)
     return JSONResponse(_record(place, said), headers=_as_file(f"{place.id}.json"))
 
 
@@ -51,8 +51,7 @@ async def sessions(request: Request) -> Response:
     async with site(request).database.writing() as session:
         rows = await usage.sessions(session)
         await audit.note(session, "read the table of sessions", "sessions", actor_id=who.person.id)
-    columns = [field.name for field in fields(SessionRow)]
-    return _csv(columns, (list(asdict(row).values()) for row in rows), "sessions")
+    return _csv(csv_of(SessionRow, rows), "sessions")
 
 
 def _record(place: Place, said: Sequence[Kept]) -> dict[str, Any]:
@@ -75,17 +74,8 @@ def _cells(place: Place, said: Kept) -> tuple[Any, ...]:
     return said.seq, said.at.isoformat(), str(said.role), name, said.text
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]], name: str) -> Response:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(columns)
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
-    return Response(out.getvalue(), media_type="text/csv", headers=_as_file(f"{name}.csv"))
-
-
-def _harmless(cell: Any) -> Any:
-    """A text that a spreadsheet would take for a formula, behind an apostrophe that makes it a text."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+def _csv(text: str, name: str) -> Response:
+    return Response(text, media_type="text/csv", headers=_as_file(f"{name}.csv"))
 
 
 def _as_file(name: str) -> dict[str, str]:

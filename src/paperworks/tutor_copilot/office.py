@@ -1,4 +1,4 @@
-"""Adds people from the command line: an administrator, or a whole school from a table."""
+"""What the command line does with a database: adds people, puts tutors into arms, writes tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,9 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from paperworks.lab.disk import write_atomically
 
 from .settings import Settings
-from .store import audit, people, sign_in
+from .store import arms, audit, people, sign_in, usage
+from .store.csv_text import csv_of, csv_text
 from .store.database import Database
 from .store.schema import Classroom, Role
+from .store.usage import RosterRow, SessionRow
 
 _COLUMNS = {"name", "role", "class", "grade"}
 _LINKS_LAST = timedelta(days=14)
@@ -48,14 +50,39 @@ def add_people(url: str, table: Path, out: Path, *, address: str) -> int:
         return [await _added(session, line, row, address) for line, row in enumerate(rows, start=2)]
 
     links = _written(url, add)
-    text = io.StringIO()
-    csv.writer(text).writerows([("name", "role", "class", "link"), *links])
+    text = csv_text(("name", "role", "class", "link"), links)
     others = os.umask(0o077)  # who has a link is signed in
     try:
-        write_atomically(out, text.getvalue().encode())
+        write_atomically(out, text.encode())
     finally:
         os.umask(others)
     return len(links)
+
+
+def import_arms(url: str, table: Path) -> int:
+    """Put the tutors of a table into the trial's arms; how many are new. Raises ValueError as `assign_from_table`."""
+    text = _text(table)
+
+    async def add(session: AsyncSession) -> int:
+        new = await arms.assign_from_table(session, text)
+        await audit.note(session, f"assigned {new} tutors at the command line", "arms", actor_id=None)
+        return new
+
+    return _written(url, add)
+
+
+def export(url: str, what: str, out: Path) -> int:
+    """Write the table ``what`` (tutors or sessions) to ``out``; its rows. Raises ValueError for another."""
+    tables: dict[str, tuple[type[Any], Callable[[AsyncSession], Awaitable[list[Any]]]]] = {
+        "tutors": (RosterRow, usage.roster),
+        "sessions": (SessionRow, usage.sessions),
+    }
+    if what not in tables:
+        raise ValueError(f"there is no table {what!r} to export: it is tutors or sessions")
+    kind, read = tables[what]
+    rows = _written(url, read)
+    write_atomically(out, csv_of(kind, rows).encode())
+    return len(rows)
 
 
 async def _added(session: AsyncSession, line: int, row: dict[str, str], address: str) -> tuple[str, str, str, str]:
@@ -79,14 +106,17 @@ async def _class_of(session: AsyncSession, name: str, grade: str) -> str:
 
 
 def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{table} cannot be read: {error}") from error
-    reader = csv.DictReader(io.StringIO(text), restval="")
+    reader = csv.DictReader(io.StringIO(_text(table)), restval="")
     if reader.fieldnames is None or not set(reader.fieldnames) >= _COLUMNS:
         raise ValueError(f"{table.name} needs the columns {', '.join(sorted(_COLUMNS))}")
     return list(reader)
+
+
+def _text(table: Path) -> str:
+    try:
+        return table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{table} cannot be read: {error}") from error
 
 
 def _written(url: str, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
