@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -220,6 +221,14 @@ class TestSignIn:
         assert thief.http.get("/").headers["location"] == "/sign-in"
         assert refused(thief, school.room) == 403
 
+    def test_an_open_socket_ends_when_the_sign_in_does(self, server, school, monkeypatch):
+        monkeypatch.setattr(sign_in, "LASTS", timedelta(seconds=1))
+        visitor = server.visitor()
+        visitor.join(visitor.link(school.tutor))
+        with visitor.socket(school.room) as line, pytest.raises(ConnectionClosed) as closed:
+            line.next("never")
+        assert closed.value.rcvd.code == 4401
+
     def test_secrets_are_in_the_database_as_digests_only(self, server, school):
         visitor = server.visitor()
         secret = visitor.link(school.tutor)
@@ -326,6 +335,12 @@ class TestFrames:
 
     def test_a_body_that_is_too_large_is_not_read(self, admin):
         answer = admin.http.post("/admin/arms", content=b"x" * 1_000_001)
+        assert answer.status_code == 413
+
+    def test_a_body_without_a_length_is_cut_off_where_it_becomes_too_large(self, admin):
+        pieces = (b"x" * 100_000 for _ in range(20))
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = admin.http.post("/admin/arms", content=pieces, headers=headers)
         assert answer.status_code == 413
 
 

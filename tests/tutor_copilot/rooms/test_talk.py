@@ -5,6 +5,10 @@ from __future__ import annotations
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from paperworks.tutor_copilot.store import messages
+from paperworks.tutor_copilot.store.messages import Draft
+from paperworks.tutor_copilot.store.schema import Role
+
 from .conftest import text_of
 
 
@@ -46,6 +50,22 @@ def test_whoever_comes_back_gets_what_they_missed_from_where_they_were(tutor, st
         assert [(s.next("message")["seq"]) for _ in range(4)] == [2, 3, 4, 5]
     with student.socket(school.room) as s:
         assert [text_of(s.next("message")) for _ in range(5)] == ["one", "2", "3", "4", "5"]
+
+
+def test_a_long_conversation_comes_whole_and_in_order(server, student, school):
+    n_messages = 2500  # more than may be on its way to a browser at a time
+
+    async def talk_long(session) -> None:
+        for begin in range(0, n_messages, 500):
+            drafts = [
+                Draft(room_id=school.room, author_id=school.tutor, role=Role.TUTOR, client_id=f"c{n}", text=f"{n}")
+                for n in range(begin, begin + 500)
+            ]
+            await messages.append(session, drafts)
+
+    server.database(talk_long)
+    with student.socket(school.room) as s:
+        assert [text_of(s.next("message")) for _ in range(n_messages)] == [f"{n}" for n in range(n_messages)]
 
 
 def test_the_same_number_of_two_people_is_two_messages(tutor, student, school):

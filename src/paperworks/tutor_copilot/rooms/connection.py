@@ -6,15 +6,16 @@ import asyncio
 import json
 import secrets
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from ..store.rooms import Place
 from ..store.schema import Person
 
+MANY_WAITING = 200
+"""Frames on their way to a browser above which messages wait in the database, and typing and presence are left out."""
 MOST_WAITING = 2000
-"""Frames on their way to a browser. One that reads so slowly is let go; it comes back and reads on where it was."""
-_FOR_MANNERS = 200
-"""Frames on their way above which typing and presence are left out."""
+"""Frames on their way to a browser above which it is let go."""
 
 REPLACED, TOO_SLOW, SIGNED_OUT, GOING_AWAY = 4409, 4408, 4401, 1012
 
@@ -32,7 +33,12 @@ class Socket(Protocol):
 
 
 class Connection:
-    """Frames leave in the order in which they were given. ``seen`` is the number of the last message among them."""
+    """Frames leave in the order in which they were given. ``seen`` is the number of the last message among them.
+
+    A message that is not the next one, or that finds too many before it, is not put on its way: the connection is then
+    behind, and reads what it lacks from the database when the browser has taken what it got. So nobody waits for a
+    browser that reads slowly, and what is on its way to it stays bounded.
+    """
 
     def __init__(self, socket: Socket, place: Place, person: Person, *, seen: int) -> None:
         self.id = secrets.token_hex(6)
@@ -41,6 +47,7 @@ class Connection:
         self.seen = seen
         self.end_code: int | None = None
         self._socket = socket
+        self._is_behind = True
         self._waiting: deque[str] = deque()
         self._something = asyncio.Event()
 
@@ -54,15 +61,23 @@ class Connection:
 
     def send_manners(self, frame: dict[str, Any]) -> None:
         """Put a frame on its way that nobody misses: typing, presence."""
-        if len(self._waiting) < _FOR_MANNERS:
+        if len(self._waiting) < MANY_WAITING:
             self.send(frame)
 
-    def send_message(self, seq: int, frame: dict[str, Any]) -> bool:
-        """Put message ``seq`` on its way if it is the next one; False where one before it is missing."""
-        if seq == self.seen + 1:
-            self.seen = seq
-            self.send(frame)
-        return seq <= self.seen
+    def send_message(self, seq: int, frame: dict[str, Any]) -> None:
+        """Put message ``seq`` on its way if it is the next one and not too much is; one that it has is left out."""
+        if seq <= self.seen:
+            return
+        if seq > self.seen + 1 or len(self._waiting) >= MANY_WAITING:
+            self.fall_behind()
+            return
+        self.seen = seq
+        self.send(frame)
+
+    def fall_behind(self) -> None:
+        """There may be messages that it lacks."""
+        self._is_behind = True
+        self._something.set()
 
     def end(self, code: int) -> None:
         """Close the socket, with ``code``, after what is on its way."""
@@ -72,14 +87,17 @@ class Connection:
                 self._waiting.clear()
             self._something.set()
 
-    async def pump(self) -> None:
-        """Send frames until the connection is ended."""
+    async def pump(self, catch_up: Callable[[], Awaitable[bool]]) -> None:
+        """Send frames until the end. ``catch_up`` puts some that it lacks on their way, and says if there are more."""
         while True:
             while self._waiting:
                 await self._socket.send_text(self._waiting.popleft())
             if self.end_code is not None:
                 await self._socket.close(self.end_code)
                 return
+            if self._is_behind:
+                self._is_behind = False
+                self._is_behind |= await catch_up()
+                continue
             self._something.clear()
-            if not self._waiting and self.end_code is None:
-                await self._something.wait()
+            await self._something.wait()

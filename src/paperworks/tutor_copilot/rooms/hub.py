@@ -1,8 +1,8 @@
 """The browsers of this worker, room by room: who is there, and what reaches them.
 
-A message is put on its way to a browser only as the one after the last it got; whatever is missing in between is read
-from the database. So every browser gets every message once and in order, whether it heard of it from this worker,
-from another, or after an interruption.
+A message is put on its way to a browser only as the one after the last it got; whatever is missing in between its
+connection reads from the database. So every browser gets every message once and in order, whether it heard of it from
+this worker, from another, or after an interruption.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from . import frames, maths
 from .bus import Bus
 from .connection import REPLACED, SIGNED_OUT, Connection
 
-_PAGE = 200
+_PAGE = 100
 HERE_LASTS_S = 45.0
 """How long somebody at another worker counts as present without word from there; word comes three times as often."""
 
@@ -41,13 +41,12 @@ class Hub:
         return [connection for room in self._rooms.values() for connection in room.values()]
 
     async def join(self, connection: Connection) -> None:
-        """Bring a browser into its room: it is greeted, gets what it missed, and an older one of the person goes."""
+        """Bring a browser into its room: it is greeted, and an older one of the same person goes."""
         room_id, role = connection.place.id, connection.person.role
         self._replace(room_id, connection.person.id)
         self._rooms[room_id][connection.id] = connection
         connection.send({"t": "hello", "v": frames.VERSION, "you": role, "present": self._present(room_id)})
         await self._here(connection, is_new=True)
-        await self.catch_up(connection)
 
     async def leave(self, connection: Connection) -> None:
         """Take a browser out of its room; without effect for one that was replaced."""
@@ -55,26 +54,23 @@ class Hub:
             frame = {"t": "presence", "who": connection.person.role, "on": False}
             await self.tell(connection.place.id, frame)
 
-    async def deliver(self, kept: Iterable[Kept]) -> None:
+    def deliver(self, kept: Iterable[Kept]) -> None:
         """Messages that this worker has just kept, to whoever is here."""
         for message in kept:
             room = self._rooms.get(message.room_id)
             if not room:
                 continue
             frame = frames.message(message, maths.parts(message.text))
-            for connection in list(room.values()):
-                if not connection.send_message(message.seq, frame):
-                    await self.catch_up(connection)
+            for connection in room.values():
+                connection.send_message(message.seq, frame)
 
-    async def catch_up(self, connection: Connection) -> None:
-        """Whatever of the room's messages a browser does not have yet."""
-        while True:
-            async with self._database.reading() as session:
-                missing = await messages.after(session, connection.place.id, connection.seen, _PAGE)
-            for message in missing:
-                connection.send_message(message.seq, frames.message(message, maths.parts(message.text)))
-            if len(missing) < _PAGE or connection.end_code is not None:
-                return
+    async def catch_up(self, connection: Connection) -> bool:
+        """Put the next messages that a browser lacks on their way; True where there may be more."""
+        async with self._database.reading() as session:
+            missing = await messages.after(session, connection.place.id, connection.seen, _PAGE)
+        for message in missing:
+            connection.send_message(message.seq, frames.message(message, maths.parts(message.text)))
+        return len(missing) == _PAGE
 
     async def tell(self, room_id: str, frame: dict[str, Any], *, but: Connection | None = None) -> None:
         """A frame of manners to everybody in a room, here and at other workers."""
@@ -95,7 +91,7 @@ class Hub:
         match event.get("e"):
             case "new":
                 for room_id in event["rooms"]:
-                    await self._catch_up_room(room_id)
+                    self._fall_behind(room_id)
             case "frame":
                 self._note_presence(event["room"], event["frame"])
                 self._tell_here(event["room"], event["frame"], None)
@@ -107,7 +103,7 @@ class Hub:
     async def resumed(self) -> None:
         """After a silence: whatever was missed, and who is here."""
         for room_id in list(self._rooms):
-            await self._catch_up_room(room_id)
+            self._fall_behind(room_id)
         await self.say_who_is_here()
 
     async def say_who_is_here(self) -> None:
@@ -160,9 +156,9 @@ class Hub:
         if frame.get("t") == "presence" and not frame["on"]:
             self._elsewhere.get(room_id, {}).pop(frame["who"], None)
 
-    async def _catch_up_room(self, room_id: str) -> None:
-        for connection in list(self._rooms.get(room_id, {}).values()):
-            await self.catch_up(connection)
+    def _fall_behind(self, room_id: str) -> None:
+        for connection in self._rooms.get(room_id, {}).values():
+            connection.fall_behind()
 
     def _tell_here(self, room_id: str, frame: dict[str, Any], but: Connection | None) -> None:
         for connection in self._rooms.get(room_id, {}).values():

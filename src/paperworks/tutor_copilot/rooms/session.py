@@ -12,7 +12,7 @@ from ..store.database import Database
 from ..store.messages import Draft, RoomClosedError
 from ..store.schema import Role
 from .assistance import Assistance
-from .connection import Connection
+from .connection import SIGNED_OUT, Connection
 from .frames import Ask, FrameError, FromBrowser, Opinion, Ping, Say, Typing, parse
 from .frames import error as error_frame
 from .hub import Hub
@@ -20,6 +20,7 @@ from .limits import Bucket
 from .writer import NotKeptError, Writer
 
 _MISBEHAVED = 1008
+_LAST_WORDS_S = 5.0
 _PATIENCE = 20
 """Frames that are refused before the connection is."""
 
@@ -36,14 +37,18 @@ class Rooms:
     writer: Writer
 
 
-async def attend(rooms: Rooms, connection: Connection, incoming: AsyncIterator[str | bytes]) -> None:
-    """Serve a browser until it goes, is replaced, or misbehaves."""
-    pump = asyncio.create_task(connection.pump())
+async def attend(rooms: Rooms, connection: Connection, incoming: AsyncIterator[str | bytes], *, lasts_s: float) -> None:
+    """Serve a browser until it goes, is replaced, misbehaves, or has been signed in for as long as that lasts."""
+    await rooms.hub.join(connection)
+    pump = asyncio.create_task(connection.pump(lambda: rooms.hub.catch_up(connection)))
     reader = asyncio.create_task(_read(rooms, connection, incoming))
+    expiry = asyncio.get_running_loop().call_later(lasts_s, connection.end, SIGNED_OUT)
     try:
-        await rooms.hub.join(connection)
         await asyncio.wait({pump, reader}, return_when=asyncio.FIRST_COMPLETED)
+        if connection.end_code is not None:
+            await asyncio.wait({pump}, timeout=_LAST_WORDS_S)  # it says why before it closes
     finally:
+        expiry.cancel()
         await rooms.hub.leave(connection)
         for task in (pump, reader):
             task.cancel()

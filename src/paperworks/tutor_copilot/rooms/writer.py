@@ -89,10 +89,7 @@ class Writer:
         for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
                 future.set_result(result)
-        try:
-            await self._hub.deliver(result for result in results if isinstance(result, Kept) and result.is_new)
-        except Exception as error:  # they are kept: browsers get them with the next message, or when they come back
-            logger.error("%d messages were not delivered: %s", len(batch), type(error).__name__)
+        self._hub.deliver(result for result in results if isinstance(result, Kept) and result.is_new)
         return True
 
     async def _kept(self, drafts: list[Draft]) -> list[Kept | RoomClosedError]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,7 +25,7 @@ class Visitor:
 
     person: Person
     form_token: str
-    digest: str
+    expires_at: datetime
 
 
 async def begin(session: AsyncSession, person: Person, *, instead_of: str | None = None) -> str:
@@ -57,7 +57,7 @@ async def visitor(session: AsyncSession, secret: str | None) -> Visitor | None:
     if (row := found.one_or_none()) is None:
         return None
     signed_in, person = row
-    return Visitor(person=person, form_token=signed_in.form_token, digest=signed_in.digest)
+    return Visitor(person=person, form_token=signed_in.form_token, expires_at=signed_in.expires_at)
 
 
 async def end(session: AsyncSession, secret: str) -> None:

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
@@ -57,7 +57,13 @@ def create_app(settings: Settings, *, engine: HelpEngine | None = None) -> Starl
     app = Starlette(
         routes=_ROUTES,
         middleware=[Middleware(Guard, origins=settings.origins, https=settings.https)],
-        exception_handlers={GoTo: _go_to, HTTPException: _say, ValueError: _say_value, Exception: _say_sorry},
+        exception_handlers={
+            GoTo: _go_to,
+            HTTPException: _say,
+            ValueError: _say_value,
+            ClientDisconnect: _say_too_large,
+            Exception: _say_sorry,
+        },
         lifespan=lambda app: _life(rooms, bus, settings),
     )
     app.state.site = Site(settings=settings, database=database, rooms=rooms, templates=_templates())
@@ -148,6 +154,11 @@ async def _say(request: Request, error: Exception) -> Response:
 
 async def _say_value(request: Request, error: Exception) -> Response:
     return await _say(request, HTTPException(422, str(error)))
+
+
+async def _say_too_large(request: Request, error: Exception) -> Response:
+    """The guard cut the request off; where its sender went away instead, nobody reads this."""
+    return PlainTextResponse("that is too large\n", 413)
 
 
 async def _say_sorry(request: Request, error: Exception) -> Response:

@@ -9,7 +9,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ..rooms.connection import Connection
 from ..rooms.session import attend
 from ..store.rooms import place
-from ..store.schema import Role
+from ..store.schema import Role, now
 from .guard import is_own
 from .site import needs_consent, site, visitor
 
@@ -32,7 +32,8 @@ async def room_socket(socket: WebSocket) -> None:
         return
     await socket.accept()
     connection = Connection(socket, found, who.person, seen=min(int(after), found.last_seq))
-    await attend(here.rooms, connection, _incoming(socket))
+    lasts_s = (who.expires_at - now()).total_seconds()
+    await attend(here.rooms, connection, _incoming(socket), lasts_s=lasts_s)
 
 
 async def _incoming(socket: WebSocket) -> AsyncIterator[str | bytes]:
