@@ -252,7 +252,7 @@ def school(server: Running) -> School:
     """The same people for each test, in rooms and classes of its own."""
 
     async def fresh(session: Any) -> School:
-        await session.execute(update(schema.Classroom).values(name=schema.Classroom.name + "."))
+        await session.execute(update(schema.Classroom).values(name=schema.Classroom.id))
         await session.execute(update(schema.Person).values(login=None))
         await session.execute(delete(schema.FailedSignIn))
         return await make_school(session)

@@ -443,6 +443,22 @@ def test_no_secret_and_no_word_of_anybody_is_in_the_log(server, school, tutor, s
         assert each not in ours
 
 
+def test_an_error_of_our_own_tells_neither_the_visitor_nor_the_log_what_people_wrote(
+    server, school, tutor, monkeypatch, caplog
+):
+    words = "Key (name)=(Robbie Miller) already exists"
+
+    async def broken(*_: Any) -> None:
+        raise RuntimeError(words)
+
+    monkeypatch.setattr("paperworks.tutor_copilot.store.rooms.places_of", broken)
+    answer = tutor.http.get("/")
+    assert (answer.status_code, "Robbie" in answer.text) == (500, False)
+    assert "frame-ancestors" in answer.headers["content-security-policy"]
+    assert "RuntimeError" in caplog.text
+    assert "Robbie" not in caplog.text
+
+
 def test_help_counts_by_tutor_and_not_by_connection(server, tutor, school):
     for number in range(6):
         with tutor.socket(school.room) as t:

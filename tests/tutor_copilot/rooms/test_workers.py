@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from sqlalchemy import func, select
 from websockets.exceptions import ConnectionClosed
@@ -76,6 +77,19 @@ def test_a_tutor_at_one_worker_and_a_student_at_the_other_share_a_room(shared, w
                 student.next("never")
             assert closed.value.rcvd.code == 4409, "a window at another worker takes over, too"
         assert tutor.next("presence", on=False)["who"] == "student"
+
+
+def test_guesses_at_two_workers_at_once_are_not_more_than_at_one(shared, workers):
+    async def guess() -> list[int]:
+        async with httpx2.AsyncClient() as http:
+            data = {"login": "ada", "password": "wrong"}
+            posts = [
+                http.post(f"{one.address}/sign-in", data=data, headers={"Origin": one.address}, timeout=30)
+                for one in workers * 6
+            ]
+            return sorted(answer.status_code for answer in await asyncio.gather(*posts))
+
+    assert asyncio.run(guess()) == [401] * 5 + [429] * 7
 
 
 def kept(url: str, seats: list[Seat]) -> int:

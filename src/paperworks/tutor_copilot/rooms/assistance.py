@@ -6,13 +6,15 @@ import asyncio
 import logging
 from contextlib import aclosing, suppress
 from time import monotonic
-from typing import Any
 
-from ..help.request import HISTORY, Delta, HelpEngine, HelpRequest, HelpUnavailable, Suggestion, Turn
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..help.request import HISTORY, Delta, HelpEngine, HelpRequest, HelpUnavailable, Strategy, Suggestion, Turn
 from ..store import audit, help_given, messages, people
 from ..store import rooms as stored_rooms
 from ..store.database import Database
 from ..store.schema import Arm, HelpEventKind, Role, new_id
+from ..store.turns import take_turn
 from .connection import Connection
 from .frames import Ask, FrameError, Opinion
 from .frames import error as error_frame
@@ -34,10 +36,10 @@ class Assistance:
 
     async def ask(self, frame: Ask) -> None:
         """Begin to help. Raises FrameError where this person may not have help, or not so often."""
-        await self._require_allowed(frame.id)
-        request, context_to = await self._request(frame)
+        strategies = frame.chosen()
+        asked_id = await self._admitted(frame)
+        request = await self._request(frame, strategies)
         await self.stop()
-        asked_id = await self._note_asked(frame, context_to)
         self._task = asyncio.create_task(self._give(frame, asked_id, request))
 
     async def opinion(self, frame: Opinion) -> None:
@@ -59,39 +61,47 @@ class Assistance:
                 await self._task
             self._task = None
 
-    async def _require_allowed(self, about: str) -> None:
-        """The server decides, whatever the page shows; who tries without a right to it is written down."""
+    async def _admitted(self, frame: Ask) -> str:
+        """The id of a request that may be made, kept already, so that it counts however it ends.
+
+        The server decides, whatever the page shows; who tries without a right to it is written down.
+        """
         person, place = self._connection.person, self._connection.place
         async with self._database.writing() as session:
-            arm = await stored_rooms.arm_of(session, person.id)
-            if person.role == Role.TUTOR and arm != Arm.CONTROL:
-                use = await help_given.use_of(session, person.id)
-                if use.last_minute >= A_MINUTE or use.last_day >= A_DAY:
-                    raise FrameError(
-                        "too_often", f"help comes {A_MINUTE} times a minute and {A_DAY} a day", about=about
-                    )
-                return
-            await audit.note(session, "asked for help without a right to it", place.id, actor_id=person.id)
-        raise FrameError("forbidden", "there is no help here", about=about)
+            refusal = await self._refusal(session, frame.id)
+            if refusal is None:
+                return await self._note_asked(session, frame)
+            if refusal.code == "forbidden":
+                await audit.note(session, "asked for help without a right to it", place.id, actor_id=person.id)
+        raise refusal
 
-    async def _require_shown(self, session: Any, suggestion_id: str) -> str:
+    async def _refusal(self, session: AsyncSession, about: str) -> FrameError | None:
+        person = self._connection.person
+        if person.role != Role.TUTOR or await stored_rooms.arm_of(session, person.id) == Arm.CONTROL:
+            return FrameError("forbidden", "there is no help here", about=about)
+        await take_turn(session, f"help {person.id}")
+        use = await help_given.use_of(session, person.id)
+        if use.last_minute >= A_MINUTE or use.last_day >= A_DAY:
+            return FrameError("too_often", f"help comes {A_MINUTE} times a minute and {A_DAY} a day", about=about)
+        return None
+
+    async def _require_shown(self, session: AsyncSession, suggestion_id: str) -> str:
         person, place = self._connection.person, self._connection.place
         there = await help_given.shown(session, suggestion_id, room_id=place.id, tutor_id=person.id)
         if there is None:
             raise FrameError("forbidden", "there is no such suggestion")
         return there.text
 
-    async def _request(self, frame: Ask) -> tuple[HelpRequest, int]:
-        """What the engine is asked, and the number of the last message that it sees."""
+    async def _request(self, frame: Ask, strategies: tuple[Strategy, ...]) -> HelpRequest:
+        """What the engine is asked."""
         person, place = self._connection.person, self._connection.place
-        strategies = frame.chosen()
         async with self._database.reading() as session:
             avoid = [await self._require_shown(session, suggestion_id) for suggestion_id in frame.instead]
             recent = await messages.latest(session, place.id, HISTORY)
             classmates = await people.members(session, place.class_id)
             use = await help_given.use_of(session, person.id)
             easier = await help_given.too_hard(session, place.id)
-        request = HelpRequest(
+        return HelpRequest(
             strategies=strategies,
             turns=tuple(
                 Turn(speaker="tutor" if each.role == Role.TUTOR else "student", text=each.text) for each in recent
@@ -105,21 +115,21 @@ class Assistance:
             spent_usd=use.dollars_last_day,
             avoid=tuple(avoid),
         )
-        return request, recent[-1].seq if recent else 0
 
-    async def _note_asked(self, frame: Ask, context_to: int) -> str:
+    async def _note_asked(self, session: AsyncSession, frame: Ask) -> str:
         person, place = self._connection.person, self._connection.place
-        async with self._database.writing() as session:
-            for suggestion_id in frame.instead:
-                await help_given.note_event(session, suggestion_id, HelpEventKind.REGENERATED)
-            return await help_given.note_asked(
-                session,
-                room_id=place.id,
-                tutor_id=person.id,
-                strategies=frame.strategies,
-                context_to=context_to,
-                engine=self._engine.name,
-            )
+        for suggestion_id in frame.instead:
+            await self._require_shown(session, suggestion_id)
+            await help_given.note_event(session, suggestion_id, HelpEventKind.REGENERATED)
+        recent = await messages.latest(session, place.id, 1)
+        return await help_given.note_asked(
+            session,
+            room_id=place.id,
+            tutor_id=person.id,
+            strategies=frame.strategies,
+            context_to=recent[0].seq if recent else 0,
+            engine=self._engine.name,
+        )
 
     async def _give(self, frame: Ask, asked_id: str, request: HelpRequest) -> None:
         given: list[tuple[str, Suggestion]] = []
@@ -132,9 +142,9 @@ class Assistance:
         except HelpUnavailable as error:
             outcome = "unavailable"
             self._connection.send(error_frame(FrameError("unavailable", str(error), about=frame.id)))
-        except Exception:
+        except Exception as error:
             outcome = "failed"
-            logger.exception("the help failed")
+            logger.error("the help failed: %s", type(error).__name__)  # what it says may repeat what people wrote
             says = "the help has failed; you can go on without it"
             self._connection.send(error_frame(FrameError("unavailable", says, about=frame.id)))
         finally:

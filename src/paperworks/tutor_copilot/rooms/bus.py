@@ -149,8 +149,8 @@ async def _undisturbed(call: Awaitable[None]) -> None:
     """What listeners make of a message is theirs; an error there must not end the listening."""
     try:
         await call
-    except Exception:
-        logger.exception("reading what was missed")
+    except Exception as error:
+        logger.error("what was missed could not be read: %s", type(error).__name__)
 
 
 def _chunks(items: list[str]) -> Iterator[list[str]]:

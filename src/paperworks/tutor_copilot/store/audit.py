@@ -6,19 +6,18 @@ import hashlib
 import json
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .schema import AuditEntry, now
+from .turns import take_turn
 
 _BEGINNING = "0" * 64
-_LOCK = 20241004
 
 
 async def note(session: AsyncSession, action: str, subject: str, *, actor_id: str | None) -> None:
     """Add an entry: ``actor_id`` (None: the server) did ``action`` to ``subject``, an id. No names, no secrets."""
-    if session.get_bind().dialect.name == "postgresql":
-        await session.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    await take_turn(session, "audit")
     last = await session.scalar(select(AuditEntry).order_by(AuditEntry.number.desc()).limit(1))
     number, previous = (last.number + 1, last.digest) if last else (1, _BEGINNING)
     at = now()

@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .schema import FailedSignIn, JoinLink, Person, SignedIn, new_id, now
+from .turns import take_turn
 
 LASTS = timedelta(hours=12)
 WINDOW = timedelta(minutes=1)
@@ -107,8 +108,12 @@ async def use_link(session: AsyncSession, secret: str) -> Person | None:
     return person if taken.first() is not None else None
 
 
-async def is_blocked(session: AsyncSession, login: str, address: str) -> bool:
-    """True where there were too many wrong passwords for that login, or from that address, in the last minute."""
+async def admit(session: AsyncSession, login: str, address: str) -> bool:
+    """Count an attempt to sign in as failed, until `forgive` says otherwise; False where there were too many lately.
+
+    It is counted before the password is checked, one at a time, so that many at once gain nothing.
+    """
+    await take_turn(session, "sign-in")
     since = now() - WINDOW
     by_login = await session.scalar(
         select(func.count()).select_from(FailedSignIn).where(FailedSignIn.login == login, FailedSignIn.at > since)
@@ -116,11 +121,14 @@ async def is_blocked(session: AsyncSession, login: str, address: str) -> bool:
     by_address = await session.scalar(
         select(func.count()).select_from(FailedSignIn).where(FailedSignIn.address == address, FailedSignIn.at > since)
     )
-    return (by_login or 0) >= FAILURES_BY_LOGIN or (by_address or 0) >= FAILURES_BY_ADDRESS
+    if (by_login or 0) >= FAILURES_BY_LOGIN or (by_address or 0) >= FAILURES_BY_ADDRESS:
+        return False
+    await note_failure(session, login, address)
+    return True
 
 
 async def note_failure(session: AsyncSession, login: str, address: str) -> None:
-    """Count an attempt as failed, until `forgive` says otherwise."""
+    """Count a failure."""
     session.add(FailedSignIn(id=new_id(), login=login, address=address))
     await session.flush()
 

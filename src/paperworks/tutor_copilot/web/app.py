@@ -62,7 +62,6 @@ def create_app(settings: Settings, *, engine: HelpEngine | None = None) -> Starl
             HTTPException: _say,
             ValueError: _say_value,
             ClientDisconnect: _say_too_large,
-            Exception: _say_sorry,
         },
         lifespan=lambda app: _life(rooms, bus, settings),
     )
@@ -159,10 +158,6 @@ async def _say_value(request: Request, error: Exception) -> Response:
 async def _say_too_large(request: Request, error: Exception) -> Response:
     """The guard cut the request off; where its sender went away instead, nobody reads this."""
     return PlainTextResponse("that is too large\n", 413)
-
-
-async def _say_sorry(request: Request, error: Exception) -> Response:
-    return PlainTextResponse("Something went wrong on our side. Nothing that you sent before is lost.\n", 500)
 
 
 _ROUTES = [

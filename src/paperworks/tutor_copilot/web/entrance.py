@@ -23,10 +23,10 @@ async def do_sign_in(request: Request) -> Response:
     address = request.client.host if request.client else ""
     database = site(request).database
     async with database.writing() as session:
-        if await sign_in.is_blocked(session, login, address):
-            says = "Too many wrong passwords. Wait a minute, then try again."
-            return page(request, "sign_in.html", status=429, says=says)
-        await sign_in.note_failure(session, login, address)  # before the password is checked: many at once all count
+        is_admitted = await sign_in.admit(session, login, address)
+    if not is_admitted:
+        says = "Too many wrong passwords. Wait a minute, then try again."
+        return page(request, "sign_in.html", status=429, says=says)
     async with database.reading() as session:
         person = await people.with_password(session, login, password)
     if person is None:

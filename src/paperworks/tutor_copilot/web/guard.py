@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LARGEST_BODY = 1_000_000
 """Bytes of a request; the largest is a table of people."""
+
+logger = logging.getLogger(__name__)
 
 _READING = {"GET", "HEAD", "OPTIONS"}
 _HEADERS = {
@@ -49,9 +53,17 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http":
+        if scope["type"] == "http":
+            await self._pass_on(scope, receive, send)
+        elif scope["type"] == "websocket":
+            try:
+                await self._app(scope, receive, send)
+            except Exception as error:
+                _log(error)
+        else:
             await self._app(scope, receive, send)
-            return
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _with_headers(send, https=self._https)
         if scope["method"] not in _READING:
             if not is_own(HTTPConnection(scope), self._origins, https=self._https):
@@ -60,7 +72,17 @@ class Guard:
             if _announced(scope) > LARGEST_BODY:
                 await PlainTextResponse("that is too large", 413)(scope, receive, answer)
                 return
-        await self._app(scope, _limited(receive), answer)
+        try:
+            await self._app(scope, _limited(receive), answer)
+        except Exception as error:
+            _log(error)
+            sorry = "Something went wrong on our side. Nothing that you sent before is lost.\n"
+            await PlainTextResponse(sorry, 500)(scope, receive, answer)
+
+
+def _log(error: Exception) -> None:
+    """Log where an error came from, and not what it says: a database repeats in it what people wrote."""
+    logger.error("%s:\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
 
 
 def _announced(scope: Scope) -> int:
