@@ -41,6 +41,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, with_demo: 
         port=port,
         workers=workers if workers > 1 else None,
         ws_max_size=LARGEST,
+        ws_per_message_deflate=False,  # frames are small, and a compressor for each browser is not
         ws_ping_interval=20,
         ws_ping_timeout=20,
         proxy_headers=bool(settings.origins),
