@@ -1,3 +1,4 @@
+from . import rct as rct
 from .help.request import Delta as Delta
 from .help.request import HelpEngine as HelpEngine
 from .help.request import HelpRequest as HelpRequest
