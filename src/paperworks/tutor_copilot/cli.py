@@ -12,10 +12,13 @@ import typer
 from paperworks.core import UserError
 from paperworks.lab import cli, places
 
+from . import trial_commands as trial
+
 if TYPE_CHECKING:
     from .settings import Settings
 
-app = cli.commands("Tutor CoPilot: rooms for tutors and students, with help for the tutor.")
+app = cli.commands("Tutor CoPilot: rooms for tutors and students, help for the tutor, and the trial of it.")
+app.add_typer(trial.app, name="trial")
 
 DatabaseUrl = Annotated[
     str | None,

@@ -36,7 +36,7 @@ def add_admin(url: str, *, name: str, login: str, password: str) -> None:
         added = await people.add_person(session, name=name, role=Role.ADMIN, login=login, password=password)
         await audit.note(session, "added an admin at the command line", added.id, actor_id=None)
 
-    _written(url, add)
+    in_database(url, add)
 
 
 def add_people(url: str, table: Path, out: Path, *, address: str) -> int:
@@ -49,7 +49,7 @@ def add_people(url: str, table: Path, out: Path, *, address: str) -> int:
     async def add(session: AsyncSession) -> list[tuple[str, str, str, str]]:
         return [await _added(session, line, row, address) for line, row in enumerate(rows, start=2)]
 
-    links = _written(url, add)
+    links = in_database(url, add)
     text = csv_text(("name", "role", "class", "link"), links)
     others = os.umask(0o077)  # who has a link is signed in
     try:
@@ -68,7 +68,7 @@ def import_arms(url: str, table: Path) -> int:
         await audit.note(session, f"assigned {new} tutors at the command line", "arms", actor_id=None)
         return new
 
-    return _written(url, add)
+    return in_database(url, add)
 
 
 def export(url: str, what: str, out: Path) -> int:
@@ -80,7 +80,7 @@ def export(url: str, what: str, out: Path) -> int:
     if what not in tables:
         raise ValueError(f"there is no table {what!r} to export: it is tutors or sessions")
     kind, read = tables[what]
-    rows = _written(url, read)
+    rows = in_database(url, read)
     write_atomically(out, csv_of(kind, rows).encode())
     return len(rows)
 
@@ -119,7 +119,7 @@ def _text(table: Path) -> str:
         raise ValueError(f"{table} cannot be read: {error}") from error
 
 
-def _written(url: str, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+def in_database(url: str, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     """What ``work`` returns, in a session that is committed if it raises nothing."""
 
     async def run() -> T:

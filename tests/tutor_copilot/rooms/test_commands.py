@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from paperworks.app.main import main
+from paperworks.tutor_copilot.office import in_database
 from paperworks.tutor_copilot.settings import Settings, from_environment, to_environment
+from paperworks.tutor_copilot.store import help_given, people, rooms
+from paperworks.tutor_copilot.store.schema import Enrolment, Person, Role
 
 
 def command(*words: str) -> int:
@@ -75,22 +82,46 @@ def test_people_come_from_a_table_all_or_none(tmp_path: Path, capsys):
     )
 
 
-def test_tutors_leave_for_the_lottery_and_come_back_with_arms(tmp_path: Path, capsys):
-    url, people, tutors, arms = f"sqlite:///{tmp_path / 'rooms.db'}", *(tmp_path / f"{n}.csv" for n in "ptl")
-    people.write_text("name,role,class,grade\nDana,tutor,Five A,5\nTom,tutor,Five B,5\nRobbie,student,Five A,5\n")
-    assert command("import-people", str(people), "--out", str(tmp_path / "links.csv"), "--database", url) == 0
-    assert command("export", "tutors", "--out", str(tutors), "--database", url) == 0
-    rows = list(csv.DictReader(tutors.open()))
-    assert [row["site"] for row in rows] == ["Five A", "Five B"]
-    assert "Dana" not in tutors.read_text()
-    arms.write_text("tutor_id,arm\n" + "".join(f"{row['tutor_id']},{at}\n" for at, row in enumerate(rows)))
-    assert command("import-arms", str(arms), "--database", url) == 0
-    assert "2 tutors assigned" in capsys.readouterr().out
-    assert command("export", "tutors", "--out", str(tutors), "--database", url) == 0
-    assert list(csv.DictReader(tutors.open())) == [], "nobody is drawn twice"
-    assert command("export", "sessions", "--out", str(tutors), "--database", url) == 0
-    assert tutors.read_text().startswith("session_id,tutor_id,student_id,student_tutor,stratum,grade,arm,used,n_uses")
-    assert command("export", "secrets", "--out", str(tutors), "--database", url) == 2
+async def lessons(session: Any) -> None:
+    """Twenty tutors have three sessions each; those with help pass more of them."""
+    for tutor in await session.scalars(select(Person).where(Person.role == Role.TUTOR).order_by(Person.name)):
+        enrolment = await session.scalar(select(Enrolment).where(Enrolment.person_id == tutor.id))
+        student = (await people.members(session, enrolment.class_id, Role.STUDENT))[0]
+        treated = await rooms.arm_of(session, tutor.id) == "treatment"
+        for number in range(3):
+            places = {"class_id": enrolment.class_id, "tutor_id": tutor.id, "student_id": student.id}
+            room = await rooms.open_room(session, **places, topic="t", problem="p")
+            if treated and number:
+                asked = {"tutor_id": tutor.id, "strategies": ["ask_question"], "context_to": 0, "engine": "none"}
+                await help_given.note_asked(session, room_id=room, **asked)
+            await rooms.close(session, room, exit_score=100.0 if number < 1 + treated else 0.0)
+
+
+def test_tutors_leave_for_the_lottery_come_back_with_arms_and_their_sessions_are_analysed(tmp_path: Path, capsys):
+    url = f"sqlite:///{tmp_path / 'rooms.db'}"
+    table, tutors, arms, sessions, page = (
+        str(tmp_path / name) for name in ("p.csv", "t.csv", "a.csv", "s.csv", "r.html")
+    )
+    lines = [f"Tutor {n},tutor,Class {n % 2},5" for n in range(20)] + ["Ben,student,Class 0,5", "Eva,student,Class 1,5"]
+    Path(table).write_text("\n".join(["name,role,class,grade", *lines]))
+    on_disk = ("--database", url)
+    assert command("import-people", table, "--out", str(tmp_path / "links.csv"), *on_disk) == 0
+    assert command("export", "tutors", "--out", tutors, *on_disk) == 0
+    assert not re.search("Tutor|Ben", Path(tutors).read_text()), "no names leave"
+    assert command("trial", "assign", tutors, "--out", arms, "--seed", "7", "--strata", "site") == 0
+    assert command("import-arms", arms, *on_disk) == 0
+    assert "20 tutors assigned" in capsys.readouterr().out
+    assert command("export", "tutors", "--out", tutors, *on_disk) == 0
+    assert Path(tutors).read_text().splitlines() == ["tutor_id,site"], "nobody is drawn twice"
+    in_database(url, lessons)
+    assert command("export", "sessions", "--out", sessions, *on_disk) == 0
+    outcome = ("--outcome", "exit_ticket_passed_u", "--reps", "99", "--json")
+    capsys.readouterr()
+    assert command("trial", "analyse", sessions, "--out", page, *outcome) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["value"] == pytest.approx(1 / 3), "two of three sessions are passed with help, one of three without"
+    assert Path(page).exists()
+    assert command("export", "secrets", "--out", sessions, *on_disk) == 2
 
 
 def test_settings_survive_the_way_to_a_worker():
