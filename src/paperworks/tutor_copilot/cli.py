@@ -34,6 +34,9 @@ def serve(
     key_variable: Annotated[
         str, typer.Option(metavar="NAME", help="The environment variable with the server's key.")
     ] = "",
+    price: Annotated[
+        str, typer.Option(metavar="READ,WRITTEN", help="Dollars for a million tokens.  [default: none]")
+    ] = "0,0",
     budget: Annotated[float, typer.Option(metavar="DOLLARS", min=0, help="What a tutor's help may cost a day.")] = 1.0,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
@@ -58,6 +61,7 @@ def serve(
         llm=llm,
         model=model,
         key_variable=key_variable,
+        price=price,
         budget=budget,
         origins=origin or [],
         https=https,
@@ -131,6 +135,7 @@ def _settings(
     llm: str,
     model: str,
     key_variable: str,
+    price: str,
     budget: float,
     origins: list[str],
     https: bool,
@@ -141,7 +146,15 @@ def _settings(
 
     if bool(llm) != bool(model):
         raise UserError("--llm and --model come together: a server's address, and the model it is asked for")
-    help_settings = HelpSettings(llm=llm, model=model, key_variable=key_variable, dollars_a_day=budget)
+    read, written = _price(price)
+    help_settings = HelpSettings(
+        llm=llm,
+        model=model,
+        key_variable=key_variable,
+        dollars_read=read,
+        dollars_written=written,
+        dollars_a_day=budget,
+    )
     with _sentences():
         return Settings(
             database=_database(database),
@@ -150,6 +163,14 @@ def _settings(
             https=https,
             retention_days=retention,
         )
+
+
+def _price(text: str) -> tuple[float, float]:
+    try:
+        read, written = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UserError(f"--price {text!r} is not two numbers with a comma, like 2.5,10") from None
+    return read, written
 
 
 def _database(given: str | None) -> str:

@@ -13,6 +13,7 @@ from paperworks.core import UserError
 
 from . import demo
 from .demo import DemoLinks
+from .help.choice import engine_for
 from .rooms.frames import LARGEST
 from .settings import Settings, to_environment
 from .store.database import Database
@@ -30,6 +31,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, with_demo: 
         raise UserError(
             "the demonstration class signs in whoever has the link: serve it on 127.0.0.1, or use --no-demo"
         )
+    _require_engine(settings)
     _require_free(host, port)
     links = asyncio.run(_prepared(settings.database, with_demo=with_demo))
     print(_addresses(host, port, links), flush=True)
@@ -62,6 +64,14 @@ async def _prepared(url: str, *, with_demo: bool) -> DemoLinks | None:
         raise UserError(f"the database cannot be used: {cause}") from error
     finally:
         await database.close()
+
+
+def _require_engine(settings: Settings) -> None:
+    """What would keep a worker from starting is said here, once."""
+    try:
+        engine_for(settings.help)
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def _require_free(host: str, port: int) -> None:

@@ -19,7 +19,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import delete, update
 from websockets.sync.client import ClientConnection, connect
 
-from paperworks.tutor_copilot import Delta, HelpRequest, Settings, Suggestion, create_app
+from paperworks.tutor_copilot import Delta, HelpEngine, HelpRequest, Settings, Suggestion, create_app
 from paperworks.tutor_copilot.rooms.frames import LARGEST
 from paperworks.tutor_copilot.store import people, rooms, schema, sign_in
 from paperworks.tutor_copilot.store.database import Database
@@ -66,7 +66,7 @@ class Running:
     """A server, and its database as the test sees it."""
 
     address: str
-    help: CannedHelp
+    help: Any
     direct: Database
     loop: asyncio.AbstractEventLoop
 
@@ -162,7 +162,7 @@ class Line:
 
 
 @contextmanager
-def running(url: str, engine: CannedHelp, *, port: int = 0, **settings: Any) -> Iterator[Running]:
+def running(url: str, engine: HelpEngine, *, port: int = 0, **settings: Any) -> Iterator[Running]:
     """A server in a thread."""
     app = create_app(Settings(database=url, **settings), engine=engine)
     config = uvicorn.Config(app, port=port, ws_max_size=LARGEST, log_level="warning", timeout_graceful_shutdown=3)

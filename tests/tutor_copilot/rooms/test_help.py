@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from paperworks.lab.chat import Chat, Scripted
+from paperworks.tutor_copilot.help.model import ModelHelp
+from paperworks.tutor_copilot.help.wording import OpenQuestions
 from paperworks.tutor_copilot.store import arms, schema
+
+from .conftest import make_school, running
 
 THREE = ["ask_question"] * 3
 
@@ -124,3 +129,31 @@ def test_a_tutor_of_the_control_arm_has_no_panel_and_the_server_gives_nothing(se
     assert "asked for help without a right to it" in {
         row.action for row in rows(server, schema.AuditEntry) if row.subject == school.room
     }
+
+
+def test_no_name_of_anybody_leaves_the_process_through_the_whole_application(tmp_path):
+    model = Scripted(lambda request: "Tell me how you did it, [STUDENT].")
+    engine = ModelHelp(Chat(model), instead=OpenQuestions())
+    with running(f"sqlite:///{tmp_path / 'rooms.db'}", engine) as server:
+        school = server.database(make_school)
+        student, tutor = server.visitor(school.student), server.visitor(school.tutor)
+        with student.socket(school.room) as s, tutor.socket(school.room) as t:
+            s.say("its robbie miller, maya and ms rivera say 4/9. mail me: robbie@home.example", "b1")
+            t.next("message")
+            shown = ask(t)
+    assert {each["text"] for each in shown} == {"Tell me how you did it, Robbie."}
+    sent = "".join(message.text for request in model.asked for message in request.messages).lower()
+    assert "4/9" in sent
+    names = (
+        "robbie",
+        "miller",
+        "maya",
+        "okafor",
+        "dana",
+        "rivera",
+        "home.example",
+        "five a",
+        school.student,
+        school.room,
+    )
+    assert not [name for name in names if name in sent]
