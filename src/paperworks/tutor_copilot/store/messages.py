@@ -24,7 +24,6 @@ class Draft:
     text: str
     suggestion_id: str | None = None
     is_edited: bool = False
-    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +145,6 @@ def _row(draft: Draft, kept: Kept) -> dict[str, Any]:
         "text": kept.text,
         "client_id": kept.client_id,
         "suggestion_id": draft.suggestion_id,
-        "flags": list(draft.flags),
         "created_at": kept.at,
     }
 

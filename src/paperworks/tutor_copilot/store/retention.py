@@ -50,7 +50,7 @@ async def erase(session: AsyncSession, person_id: str) -> bool:
 
 
 async def _forget_words(session: AsyncSession, said: ColumnElement[bool], asked: ColumnElement[bool]) -> None:
-    await session.execute(update(Message).where(said).values(text=GONE, flags=[]))
+    await session.execute(update(Message).where(said).values(text=GONE))
     of_help = select(HelpAsked.id).where(asked)
     await session.execute(update(SuggestionShown).where(SuggestionShown.asked_id.in_(of_help)).values(text=GONE))
     await session.execute(update(HelpAsked).where(asked).values(sent_out=[]))

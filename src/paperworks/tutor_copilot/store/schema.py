@@ -175,7 +175,6 @@ class Message(Base):
     text: Mapped[str] = mapped_column(Text)
     client_id: Mapped[str] = mapped_column(String(64))
     suggestion_id: Mapped[str | None] = _of("suggestion")
-    flags: Mapped[list[str]] = mapped_column(JSON, default=list)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
