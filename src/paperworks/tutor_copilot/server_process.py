@@ -34,7 +34,7 @@ class ServerProcess:
 
     def start(self) -> ServerProcess:
         """Start it, and wait until it answers. Raises RuntimeError, with the end of its log, where it does not."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         command = [sys.executable, "-m", "paperworks.app.main", "tutor-copilot", "serve", *self.options]
         command += ["--database", self.database, "--port", str(self.port)]
         with self.log.open("ab") as log:
@@ -73,7 +73,8 @@ class ServerProcess:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that nobody listens at just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from paperworks.tutor_copilot.server_process import free_port
 
 UNPRIVILEGED = "nobody"
 """PostgreSQL refuses to run as root."""
@@ -55,7 +56,7 @@ def postgres() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="tutor-postgres-"))  # not pytest's: only root may enter those
     if os.geteuid() == 0:
         shutil.chown(folder, UNPRIVILEGED)
-    it = Postgres(folder, _free_port())
+    it = Postgres(folder, free_port())
     try:
         it.make()
         it.start()
@@ -73,9 +74,3 @@ def _programs() -> Path:
     initdb = shutil.which("initdb")
     assert initdb, "tests of several workers need PostgreSQL: install the package 'postgresql'"
     return Path(initdb).parent
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
