@@ -6,3 +6,5 @@ from .help.request import HelpUnavailable as HelpUnavailable
 from .help.request import Strategy as Strategy
 from .help.request import Suggestion as Suggestion
 from .help.request import Turn as Turn
+from .settings import Settings as Settings
+from .web.app import create_app as create_app

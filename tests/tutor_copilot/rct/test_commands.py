@@ -11,7 +11,7 @@ import pytest
 from paperworks.lab import cli
 from paperworks.tutor_copilot import rct
 from paperworks.tutor_copilot.rct import analysis, report_page
-from paperworks.tutor_copilot.rct.commands import app
+from paperworks.tutor_copilot.trial_commands import app
 
 
 @pytest.fixture

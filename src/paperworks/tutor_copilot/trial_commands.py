@@ -34,7 +34,7 @@ def power(
     as_json: cli.Json = False,
 ) -> None:
     """How likely a trial of this size finds an effect, and how large it should be."""
-    from . import planning
+    from .rct import planning
 
     settings = {"share": share, "sessions_cv": sessions_cv, "explained": explained}
     with _sentences():
@@ -66,8 +66,8 @@ def simulate(
     as_json: cli.Json = False,
 ) -> None:
     """A trial of the paper's size whose truth is known: its sessions, or the estimators' bias, coverage and power."""
-    from .operating import operating_characteristics
-    from .simulation import Setting, simulate_trial
+    from .rct.operating import operating_characteristics
+    from .rct.simulation import Setting, simulate_trial
 
     if (out is None) == (reps == 0):
         raise UserError("simulate wants either --out FILE for one trial's sessions or --reps N for many trials")
@@ -109,7 +109,7 @@ def assign(
     share: Annotated[float, typer.Option(help="Share of the tutors in the treatment.")] = 0.5,
 ) -> None:
     """Assign tutors to the arms, once. The file is never overwritten."""
-    from .assignment import assign as assigned
+    from .rct.assignment import assign as assigned
 
     if out.exists():
         raise UserError(f"{out} is there already; an assignment is made once")
@@ -139,7 +139,7 @@ def analyse(
     """Analyse a trial's sessions and write the report with forest plots."""
     from paperworks.lab import page
 
-    from . import analysis, report_page
+    from .rct import analysis, report_page
 
     if out.suffix.lower() not in {".html", ".htm"}:
         raise UserError(f"{out.name!r} is no name of a page; end it in .html")
