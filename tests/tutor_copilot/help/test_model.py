@@ -19,6 +19,7 @@ from starlette.routing import Route
 from paperworks.lab.chat import Chat, Price, Retry, Scripted
 from paperworks.tutor_copilot.help.choice import HelpSettings, engine_for
 from paperworks.tutor_copilot.help.model import ModelHelp, one_sentence
+from paperworks.tutor_copilot.help.offline import OfflineEngine
 from paperworks.tutor_copilot.help.request import Delta, HelpRequest, Strategy, Suggestion, Turn
 from paperworks.tutor_copilot.help.wording import OpenQuestions
 
@@ -171,7 +172,7 @@ def test_whatever_the_server_does_three_suggestions_come_and_say_so(served, answ
     assert [each.column for each in found] == [0, 1, 2]
     assert len({each.text for each in found}) == 3
     assert {each.note for each in found} == {"The model did not answer: this is written without it."}
-    assert {each.engine for each in found} == {OpenQuestions.name}
+    assert {each.engine for each in found} == {OfflineEngine.name}
 
 
 def test_a_server_that_falls_silent_is_not_waited_for(served, monkeypatch):

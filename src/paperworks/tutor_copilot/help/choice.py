@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .offline import OfflineEngine
 from .request import HelpEngine
-from .wording import OpenQuestions
 
 _PATIENCE_S = 8.0
 _ATTEMPTS = 2
@@ -31,7 +31,7 @@ class HelpSettings:
 def engine_for(settings: HelpSettings) -> HelpEngine:
     """The engine that ``settings`` name. Raises ValueError for an address that is none, or a key that is not set."""
     if not settings.llm:
-        return OpenQuestions()
+        return OfflineEngine()
     from paperworks.lab.chat import Chat, Endpoint, Price, Retry
 
     from .model import ModelHelp
@@ -46,7 +46,7 @@ def engine_for(settings: HelpSettings) -> HelpEngine:
     price = Price(prompt=settings.dollars_read, completion=settings.dollars_written)
     return ModelHelp(
         Chat(backend, retry=Retry(attempts=_ATTEMPTS, first_s=0.25, patience_s=2.0), concurrency=64),
-        instead=OpenQuestions(),
+        instead=OfflineEngine(),
         price=price if price.prompt or price.completion else None,
         dollars_a_day=settings.dollars_a_day,
     )

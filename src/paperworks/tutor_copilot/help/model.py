@@ -14,7 +14,9 @@ from dataclasses import replace
 from paperworks.lab.chat import BudgetExceeded, Chat, ChatError, Message, Price, Sampling, Usage
 
 from . import prompt
+from .leak import gives_away
 from .names import NameMask
+from .offline import diagnosis_of
 from .request import Delta, HelpEngine, HelpRequest, Suggestion
 
 SAMPLING = Sampling(temperature=0.7, max_tokens=120)
@@ -83,11 +85,11 @@ class ModelHelp:
         asked = prompt.messages(request, column, mask)
         try:
             suggestion = await self._written(request, column, mask, asked, pieces)
-        except (ChatError, BudgetExceeded, TimeoutError) as error:
-            reason = "took too long" if isinstance(error, TimeoutError) else "did not answer"
-            note = f"The model {reason}: this is written without it."
+        except (ChatError, BudgetExceeded, TimeoutError, _GaveAway) as error:
+            note = f"The model {_failing(error)}: this is written without it."
             async for piece in self._otherwise(request, column, note, sent_out=_as_sent(asked)):
-                pieces.put_nowait(piece)
+                flags = ("leak",) if isinstance(error, _GaveAway) else ()
+                pieces.put_nowait(replace(piece, flags=flags) if isinstance(piece, Suggestion) else piece)
         else:
             pieces.put_nowait(suggestion)
         finally:
@@ -101,7 +103,10 @@ class ModelHelp:
         asked: list[Message],
         pieces: asyncio.Queue[_Piece | None],
     ) -> Suggestion:
-        """The model's suggestion; its deltas on the way. Raises ChatError, also where nothing of use came."""
+        """The model's suggestion; its deltas on the way.
+
+        Raises ChatError, also where nothing of use came, and _GaveAway where it has the answer.
+        """
         restored = _Restored(mask)
         async with asyncio.timeout(PATIENCE_S), self._chat.stream(asked, SAMPLING) as stream:
             async for text in stream:
@@ -110,6 +115,9 @@ class ModelHelp:
         text = one_sentence(mask.restore(stream.reply.text))
         if not text:
             raise ChatError("the model wrote nothing")
+        diagnosis = diagnosis_of(request)
+        if diagnosis.problem and diagnosis.verdict != "correct" and gives_away(text, diagnosis.problem):
+            raise _GaveAway
         usage = stream.reply.usage
         return Suggestion(
             column=column,
@@ -140,6 +148,16 @@ class ModelHelp:
                 last = piece
         if last is not None:
             yield replace(last, column=column, note=note, sent_out=sent_out)
+
+
+class _GaveAway(Exception):
+    """The model's suggestion has the answer that the student is to find."""
+
+
+def _failing(error: Exception) -> str:
+    if isinstance(error, _GaveAway):
+        return "gave the answer away"
+    return "took too long" if isinstance(error, TimeoutError) else "did not answer"
 
 
 class _Restored:

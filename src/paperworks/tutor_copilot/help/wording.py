@@ -48,9 +48,9 @@ _WORDS: dict[Strategy, tuple[str, ...]] = {
         "What is the smallest question inside this problem?",
     ),
     Strategy.AFFIRM_CORRECT_ANSWER: (
-        "Yes, that works: how could you tell a friend why?",
-        "That is right, and I like how you went about it.",
-        "Correct! What helped you to see it?",
+        "How could you tell a friend why this works?",
+        "I like how you went about this: what helped you to see it?",
+        "How sure are you of this, and what makes you sure?",
     ),
     Strategy.ENCOURAGE_STUDENT: (
         "I can see you are thinking hard about this, keep going.",

@@ -12,7 +12,7 @@ from .rules import RULES, Rule, wrong_answers
 
 __all__ = ["draw", "rule_named", "similar", "simpler", "telling_apart"]
 
-_TRIES = 200
+_TRIES = 100
 _Writer = Callable[[random.Random, bool], str]
 
 
@@ -26,16 +26,21 @@ def draw(skill: str, rng: random.Random, *, simple: bool = False) -> Problem:
 
 
 def similar(problem: Problem, rng: random.Random, *, rule: Rule | None = None) -> Problem:
-    """Another problem of the same skill, on which ``rule`` goes wrong too, and alone where that can be had."""
-    best = None
+    """Another problem of the same skill, on which ``rule`` goes wrong too.
+
+    If it can be had, the answer is another one, and no other rule gives what ``rule`` gives.
+    """
+    best, grade = None, 0
     for _ in range(_TRIES):
         other = draw(problem.skill, rng)
-        if other.text == problem.text or same(other.answer, problem.answer):
+        if other.text == problem.text or (rule is not None and not _goes_wrong(rule, other)):
             continue
-        if rule is None or _alone(rule, other):
-            return other
-        if best is None and _goes_wrong(rule, other):
-            best = other
+        fresh = not same(other.answer, problem.answer)
+        reached = 1 + fresh + (fresh and (rule is None or _alone(rule, other)))
+        if reached > grade:
+            best, grade = other, reached
+        if grade == 3:
+            break
     return best if best is not None else simpler(problem, rng)
 
 
@@ -58,7 +63,10 @@ def telling_apart(problem: Problem, rules: Sequence[Rule], rng: random.Random) -
     for _ in range(_TRIES):
         other = draw(problem.skill, rng)
         answers = [tuple(sorted(map(str, wrong_answers(rule, other)))) for rule in rules]
-        if any(not answer or any(same(value, other.answer) for value in wrong_answers(rule, other)) for rule, answer in zip(rules, answers, strict=True)):
+        if any(
+            not answer or any(same(value, other.answer) for value in wrong_answers(rule, other))
+            for rule, answer in zip(rules, answers, strict=True)
+        ):
             continue
         if len(set(answers)) > most:
             best, most = other, len(set(answers))
@@ -90,8 +98,9 @@ def _alone(rule: Rule, problem: Problem) -> bool:
 
 
 def _two(rng: random.Random, simple: bool) -> tuple[int, int]:
-    top = 20 if simple else rng.choice((99, 99, 999))
-    return rng.randint(top // 10 + 1, top), rng.randint(top // 10 + 1, top)
+    tops = (20, 20) if simple else rng.choice(((99, 99), (999, 999), (999, 99)))
+    first, second = (rng.randint(top // 10 + 1, top) for top in tops)
+    return first, second
 
 
 def _int_sub(rng: random.Random, simple: bool) -> str:
@@ -100,6 +109,8 @@ def _int_sub(rng: random.Random, simple: bool) -> str:
 
 
 def _int_mul(rng: random.Random, simple: bool) -> str:
+    if rng.random() < 0.05:
+        return f"{rng.randint(2, 40)} × 0"
     a = rng.randint(2, 9) if simple else rng.randint(12, 98)
     b = rng.randint(2, 9) if simple or rng.random() < 0.4 else rng.choice((rng.randint(11, 49), 10 * rng.randint(2, 9)))
     return f"{a} × {b}"
@@ -107,7 +118,8 @@ def _int_mul(rng: random.Random, simple: bool) -> str:
 
 def _int_div(rng: random.Random, simple: bool) -> str:
     b = rng.randint(2, 5 if simple else 9)
-    quotient = rng.randint(2, 6) if simple else rng.choice((rng.randint(12, 98), 100 * rng.randint(1, 8) + rng.randint(1, 9)))
+    larger = rng.choice((rng.randint(3, 12), rng.randint(12, 98), 100 * rng.randint(1, 8) + rng.randint(1, 9)))
+    quotient = rng.randint(2, 6) if simple else larger
     rest = 0 if simple or rng.random() < 0.6 else rng.randint(1, b - 1)
     return f"{b * quotient + rest} ÷ {b}"
 
@@ -154,12 +166,21 @@ def _signed(sign: str) -> _Writer:
 
 def _order(rng: random.Random, simple: bool) -> str:
     a, b, c = (rng.randint(2, 5 if simple else 12) for _ in "abc")
-    shapes = (f"{a} + {b} × {c}", f"{a * b + c} - {b} × {a}", f"{a} × ({b} + {c})", f"{a + b + c} - {b} + {c}", f"{a * b * c} ÷ {b} × {c}", f"{a} × {b}^2")
+    shapes = (
+        f"{a} + {b} × {c}",
+        f"{a * b + c} - {b} × {a}",
+        f"{a} × ({b} + {c})",
+        f"{a + b + c} - {b} + {c}",
+        f"{a * b * c} ÷ {b} × {c}",
+        f"{a} × {b}^2",
+    )
     return shapes[0] if simple else rng.choice(shapes)
 
 
 def _power(rng: random.Random, simple: bool) -> str:
-    return f"{rng.randint(3, 5)}^2" if simple else f"{rng.randint(2, 10)}^{rng.choice((0, 2, 3, 3, 4))}"
+    if simple:
+        return f"{rng.randint(3, 5)}^2"
+    return f"{rng.choice((rng.randint(2, 10), rng.randint(2, 10), '(-3)', '(-2)'))}^{rng.choice((0, 2, 3, 3, 4))}"
 
 
 def _decimals(sign: str) -> _Writer:
@@ -183,7 +204,11 @@ def _percent(rng: random.Random, simple: bool) -> str:
 
 
 def _linear(rng: random.Random, simple: bool) -> str:
-    a, x, b = rng.randint(2, 3 if simple else 9), rng.randint(2, 5 if simple else 12), rng.randint(1, 4 if simple else 15)
+    a, x, b = (
+        rng.randint(2, 3 if simple else 9),
+        rng.randint(2, 5 if simple else 12),
+        rng.randint(1, 4 if simple else 15),
+    )
     sign = "+" if simple or rng.random() < 0.6 else "-"
     return f"{a}x {sign} {b} = {a * x + (b if sign == '+' else -b)}"
 
@@ -196,7 +221,9 @@ def _distribute(rng: random.Random, simple: bool) -> str:
 
 def _like_terms(rng: random.Random, simple: bool) -> str:
     a, b, c = (rng.randint(2, 4 if simple else 9) for _ in "abc")
-    return f"{a}x + {b}x" if simple else rng.choice((f"{a}x + {b}", f"{a}x + {b} + {c}x", f"{a}x + {b}y", f"{a}x + {b}x"))
+    return (
+        f"{a}x + {b}x" if simple else rng.choice((f"{a}x + {b}", f"{a}x + {b} + {c}x", f"{a}x + {b}y", f"{a}x + {b}x"))
+    )
 
 
 def _rectangle(what: str) -> _Writer:
@@ -210,8 +237,10 @@ def _rectangle(what: str) -> _Writer:
 def _rounding(rng: random.Random, simple: bool) -> str:
     if simple:
         return f"round {rng.randint(11, 99)} to the nearest ten"
-    place = rng.choice(("ten", "hundred", "tenth"))
+    place = rng.choice(("ten", "hundred", "hundred", "tenth"))
     value = f"{rng.randint(1, 30)}.{rng.randint(11, 99)}" if place == "tenth" else rng.randint(1050, 9990)
+    if place == "hundred" and rng.random() < 0.3:  # 3446: rounding twice and rounding once differ
+        value = int(value) // 100 * 100 + rng.randint(45, 49)
     return f"round {value} to the nearest {place}"
 
 

@@ -42,7 +42,7 @@ class NotMathematics(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Num:
-    """A number as it was written: ``parts`` are (numerator, denominator) of a fraction, (whole, n, d) of a mixed one."""
+    """A number as it was written; ``parts`` are (n, d) of a fraction, (whole, n, d) of a mixed number."""
 
     value: Fraction
     form: Form
@@ -91,9 +91,22 @@ class Expression:
     tree: Node
 
 
-_SIGNS = str.maketrans({"×": "*", "·": "*", "∙": "*", "⋅": "*", "−": "-", "–": "-", "—": "-", "⁄": "/", "∕": "/", "＝": "="})
+_SIGNS = str.maketrans(
+    {"×": "*", "·": "*", "∙": "*", "⋅": "*", "−": "-", "–": "-", "—": "-", "⁄": "/", "∕": "/", "＝": "="}
+)
 _SUPERSCRIPTS = {"²": "^2", "³": "^3", "⁴": "^4", "⁵": "^5"}
-_VULGAR = {"½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5", "⅘": "4/5", "⅛": "1/8"}
+_VULGAR = {
+    "½": "1/2",
+    "⅓": "1/3",
+    "⅔": "2/3",
+    "¼": "1/4",
+    "¾": "3/4",
+    "⅕": "1/5",
+    "⅖": "2/5",
+    "⅗": "3/5",
+    "⅘": "4/5",
+    "⅛": "1/8",
+}
 _NUMBER = re.compile(
     r"""(?P<mixed>(?P<whole>\d+)\ +(?P<mn>\d+)/(?P<md>\d+))
       | (?P<fraction>(?P<n>\d+)/(?P<d>\d+))

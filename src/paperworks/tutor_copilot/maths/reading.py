@@ -38,15 +38,18 @@ _ROUND = re.compile(
     r"(thousand|hundredth|hundred|tenth|ten|whole number|one|unit)s?\b"
 )
 _RECTANGLE = re.compile(
-    rf"\b(area|perimeter)\b[^\d]*({_SIZE})\s*(?:cm|m|in|ft|inches|feet|meters|units?)?\s*(?:\*|by|and|long and|wide and)"
+    rf"\b(area|perimeter)\b[^\d]*({_SIZE})\s*(?:cm|m|in|ft|inches|feet|meters|units)?\s*(?:\*|by|and|long and|wide and)"
     rf"\s*(?:a width of |width )?({_SIZE})"
 )
 _MEAN = re.compile(rf"\b(?:mean|average)\b[^\d-]*((?:{_AMOUNT}(?:\s*,?\s*(?:and\s+)?))+)")
 _PERCENT = re.compile(rf"({_SIZE})\s*(?:%|percent|per cent)\s*of\s*({_SIZE})")
 _FRACTION_OF = re.compile(rf"(\d+)\s*/\s*(\d+)\s*of\s*({_SIZE})")
-_SIMPLIFY = re.compile(r"\b(?:simplify|reduce|simplest form of|lowest terms[^\d]*)\s*:?\s*(\d+)\s*/\s*(\d+)(?!\s*[-+*/\d])")
+_SIMPLIFY = re.compile(
+    r"\b(?:simplify|reduce|simplest form of|lowest terms[^\d]*)\s*:?\s*(\d+)\s*/\s*(\d+)(?!\s*[-+*/\d])"
+)
 _REASON = re.compile(r"\b(?:because|since|cause|cuz|so that|bc)\b")
 _WORD = re.compile(r"[a-z]*['’][a-z]*|[a-z]{2,}|[?!;$\"]|,(?=\s)|(?<![\d ])(?<!\d ):|\.(?=\s|$)")
+_SCANNED = 400
 _LONE = re.compile(r"(?<![\d)^*/+=-])\s+[ai]\s+(?![-+*/^=(])|^\s*[ai]\s+(?![-+*/^=(])")
 
 
@@ -135,7 +138,11 @@ def _of_equation(left: Expression, right: Expression) -> Problem | None:
     sides = [sympy.Poly(algebra(side.tree), symbol) for side in (left, right)]
     if sides[0].degree() != 1 or sides[1].degree() > 0:
         return None
-    a, b, c = (_fraction(sides[0].coeff_monomial(symbol)), _fraction(sides[0].coeff_monomial(1)), _fraction(sides[1].coeff_monomial(1)))
+    a, b, c = (
+        _fraction(sides[0].coeff_monomial(symbol)),
+        _fraction(sides[0].coeff_monomial(1)),
+        _fraction(sides[1].coeff_monomial(1)),
+    )
     text = f"{_written(left)} = {_written(right)}"
     return Problem("linear", (a, b, c, symbol.name), text, (c - b) / a, left)
 
@@ -159,7 +166,9 @@ def _of_algebra(expression: Expression) -> Problem | None:
         if isinstance(inside, Bin) and inside.op in "+-" and not variables(factor):
             first, second = algebra(inside.left), algebra(inside.right)
             second = second if inside.op == "+" else -second
-            return Problem("distribute", (evaluate(factor), first, second), _written(expression), algebra(tree), expression)
+            return Problem(
+                "distribute", (evaluate(factor), first, second), _written(expression), algebra(tree), expression
+            )
         return None
     terms = [algebra(term) for term in _terms(tree)]
     if len(terms) < 2 or not all(term.is_number or len(term.free_symbols) == 1 for term in terms):
@@ -198,7 +207,10 @@ def _arithmetic(expression: Expression) -> tuple[str, tuple[object, ...]]:
     forms = {left.form, right.form}
     if left.value < 0 or right.value < 0:
         whole = forms == {"integer"}
-        return (f"signed_{_NAMES[tree.op]}" if whole and tree.op != "/" else "order"), (left.value, right.value) if whole and tree.op != "/" else (expression.tokens,)
+        return (f"signed_{_NAMES[tree.op]}" if whole and tree.op != "/" else "order"), (
+            left.value,
+            right.value,
+        ) if whole and tree.op != "/" else (expression.tokens,)
     if forms & {"fraction", "mixed"} and not forms & {"decimal", "percent"}:
         return f"fraction_{_NAMES[tree.op]}", (_as_fraction(left), _as_fraction(right))
     if "decimal" in forms and forms <= {"decimal", "integer"}:
@@ -247,7 +259,7 @@ def _rounding(plain: str) -> Problem | None:
     if not (found := _last(_ROUND, plain)):
         return None
     value, place = Fraction(found[1]), PLACES[found[2]]
-    return Problem("rounding", (value, place), f"{found[1]} to the nearest {found[2]}", rounded(value, place))
+    return Problem("rounding", (value, place), f"round {found[1]} to the nearest {found[2]}", rounded(value, place))
 
 
 def rounded(value: Fraction, place: Fraction) -> Fraction:
@@ -296,9 +308,7 @@ def _simplify(plain: str) -> Problem | None:
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
-    found = None
-    for found in pattern.finditer(text[:400]):
-        pass
+    *_, found = (None, *pattern.finditer(text[:_SCANNED]))
     if found and any(len(digits) > 12 for digits in re.findall(r"\d+", found[0])):
         return None
     return found

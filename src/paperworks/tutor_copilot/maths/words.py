@@ -7,10 +7,10 @@ import re
 __all__ = ["spelled_out"]
 
 _UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _PARTS = {
     "half": 2, "halves": 2, "third": 3, "fourth": 4, "quarter": 4, "fifth": 5, "sixth": 6, "seventh": 7,
     "eighth": 8, "ninth": 9, "tenth": 10, "twelfth": 12, "hundredth": 100,
@@ -21,7 +21,9 @@ _VALUES = {
 }
 _TEN, _UNIT = "|".join(_TENS), "|".join(sorted(_UNITS[1:10], key=len, reverse=True))
 _PART = "|".join(sorted((f"{word}s?" for word in _PARTS), key=len, reverse=True))
-_NUMBER = re.compile(rf"(?<!nearest )\b(?:({_TEN})[- ]({_UNIT})|({'|'.join(sorted(_VALUES, key=len, reverse=True))}))\b")
+_NUMBER = re.compile(
+    rf"(?<!nearest )\b(?:({_TEN})[- ]({_UNIT})|({'|'.join(sorted(_VALUES, key=len, reverse=True))}))\b"
+)
 _HUNDREDS = re.compile(r"\b(\d{1,2}) hundred(?:(?: and)? (\d{1,2})\b)?")
 _MIXED = re.compile(rf"\b(\d+) and (?:a |(\d+) )?({_PART})\b")
 _FRACTION = re.compile(rf"\b(\d+)[- ]({_PART})\b(?! (?:of )?place)")

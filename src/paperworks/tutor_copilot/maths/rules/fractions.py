@@ -16,7 +16,12 @@ def _(p: Pair, q: Pair) -> Fraction:
     return Fraction(p[0] + q[0], p[1] + q[1])
 
 
-@rule("fraction_add", "common_den_no_scaling", "finds a common denominator and leaves the numerators as they were", prior=3)
+@rule(
+    "fraction_add",
+    "common_den_no_scaling",
+    "finds a common denominator and leaves the numerators as they were",
+    prior=3,
+)
 def _(p: Pair, q: Pair) -> Fraction | None:
     return Fraction(p[0] + q[0], lcm(p[1], q[1])) if p[1] != q[1] else None
 
@@ -61,7 +66,12 @@ def _(p: Pair, q: Pair) -> list[Fraction] | None:
     return [Fraction(p[0] - q[0], p[1] - q[1]), Fraction(abs(p[0] - q[0]), abs(p[1] - q[1]))]
 
 
-@rule("fraction_sub", "common_den_no_scaling", "finds a common denominator and leaves the numerators as they were", prior=3)
+@rule(
+    "fraction_sub",
+    "common_den_no_scaling",
+    "finds a common denominator and leaves the numerators as they were",
+    prior=3,
+)
 def _(p: Pair, q: Pair) -> Fraction | None:
     return Fraction(p[0] - q[0], lcm(p[1], q[1])) if p[1] != q[1] else None
 
@@ -203,9 +213,4 @@ def _(a: int, b: int) -> Fraction:
 
 @rule("simplify", "different_divisors", "divides top and bottom by different numbers")
 def _(a: int, b: int) -> list[Fraction]:
-    return [
-        Fraction(a // m, b // n)
-        for m in (2, 3, 5)
-        for n in (2, 3, 5)
-        if m != n and a % m == 0 and b % n == 0
-    ]
+    return [Fraction(a // m, b // n) for m in (2, 3, 5) for n in (2, 3, 5) if m != n and a % m == 0 and b % n == 0]

@@ -75,7 +75,7 @@ def _(a: Fraction, b: Fraction) -> Fraction:
 
 
 def _flat(tokens: Sequence[Token]) -> tuple[list[Fraction], list[str]]:
-    """Numbers and the operators between them, parentheses left out. Raises NotMathematics where they do not alternate."""
+    """Numbers and the operators between them, without parentheses. Raises NotMathematics where two meet."""
     numbers: list[Fraction] = []
     operators: list[str] = []
     negative = False
