@@ -82,12 +82,16 @@ def test_the_hand_example_tells_the_wrong_axis_and_a_missing_shift():
     assert not torch.allclose(unshifted, penalty[0])
 
 
-@given(st.integers(1, 40), st.integers(1, 3), st.integers(1, 2), st.integers(0, 99))
+@given(st.integers(1, 40), st.integers(1, 3), st.integers(1, 2), st.integers(1, 2), st.integers(0, 99))
 @settings(max_examples=25)
-def test_the_reference_is_the_papers_sketch(length, heads, batch, seed):
-    query, key, value = (normal(batch, heads, length, 5, seed=3 * seed + i) * 2 for i in range(3))
+def test_the_reference_is_the_papers_sketch_with_shared_key_heads_too(length, kv_heads, groups, batch, seed):
+    query, key, value = (
+        normal(batch, heads, length, 5, seed=3 * seed + i) * 2
+        for i, heads in enumerate((kv_heads * groups, kv_heads, kv_heads))
+    )
     output, _, _ = reference.attention(query, key, value, causal(length, length))
-    assert torch.allclose(output, reference.sketch(query, key, value), rtol=0, atol=1e-12)
+    sketched = reference.sketch(query, key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1))
+    assert torch.allclose(output, sketched, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
