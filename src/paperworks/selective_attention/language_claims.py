@@ -80,19 +80,20 @@ def _equal_size(lab: Lab, studies: Sequence[Study]) -> Measurement:
 
 
 def _size_row(study: Study, difference: stats.Estimate) -> Row:
-    """``when standard has ended`` compares at equal time: the selective model has then done fewer steps."""
+    """``selective by then`` compares at equal time: the selective model has done fewer steps when standard ends."""
     ended = [curve[-1]["seconds"] for curve in study.curves("standard")]
     at_equal_time = [_at(curve, "seconds", end) for curve, end in zip(study.curves("selective"), ended, strict=True)]
+    by_seed = _by_seed(study.losses("standard"), study.losses("selective"))
     return {
-        "model": _model(study.recipe),
+        "model": _short(study.recipe),
         "standard, nats": _mean(study.losses("standard")),
         "selective, nats": _mean(study.losses("selective")),
-        "difference, nats": difference.value,
+        "difference": difference.value,
         "from": difference.low,
         "to": difference.high,
-        "by seed": ", ".join(f"{one:.3f}" for one in _by_seed(study.losses("standard"), study.losses("selective"))),
-        "standard at its end, nats": float(np.mean([curve[-1]["nats"] for curve in study.curves("standard")])),
-        "selective when standard has ended, nats": float(np.mean(at_equal_time)),
+        "by seed": ", ".join(f"{one:.3f}" for one in by_seed),
+        "standard at its end": float(np.mean([curve[-1]["nats"] for curve in study.curves("standard")])),
+        "selective by then": float(np.mean(at_equal_time)),
     }
 
 
@@ -262,7 +263,7 @@ def _endings(lab: Lab, studies: Sequence[Study], asked: HellaSwag | None) -> Mea
         baseline=float(correct[worst]["standard"].mean()),
         note="Of four endings, a guess is right in 25 % of the questions.",
         rows=tuple(
-            {"model": _model(study.recipe)}
+            {"model": _short(study.recipe)}
             | {f"{name}, %": float(points.mean()) for name, points in correct[study].items()}
             | {"difference, points": one.value, "from": one.low, "to": one.high}
             for study, one in found.items()
@@ -321,3 +322,7 @@ def _model(recipe: Recipe) -> str:
     return (
         f"{recipe.layers} layers of {recipe.heads} heads, width {recipe.hidden}, a context of {recipe.context} tokens"
     )
+
+
+def _short(recipe: Recipe) -> str:
+    return f"width {recipe.hidden}, context {recipe.context}"
