@@ -18,6 +18,8 @@ from paperworks.selective_attention.hellaswag import HellaSwag
 from paperworks.selective_attention.sizes import AssignmentSizes
 from paperworks.selective_attention.texts import HubText
 
+pytestmark = pytest.mark.usefixtures("own_datasets_cache")
+
 TASK = """
 task: hellaswag
 dataset_path: json
@@ -40,16 +42,6 @@ QUESTIONS = [
     {"query": "for i in", "choices": ["###", "???", " range(", "@@"], "label": 2},
     {"query": "if x is not", "choices": [" None:", "%%%", "~", "^^"], "label": 3},
 ] * 4
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_cache(tmp_path_factory):
-    """The data sets library keeps what it has read beside the test, not in the user's home."""
-    import datasets
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
-        yield
 
 
 @pytest.fixture(scope="module")
