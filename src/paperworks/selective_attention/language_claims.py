@@ -218,7 +218,7 @@ def _pruning(lab: Lab, study: Study, sizes: LanguageSizes) -> Iterator[Measureme
         **_rise(lab, pruned[4], whole["selective"]).as_fields(),
         unit="%",
         baseline=_mean(whole["selective"]),
-        note=f"With the memory loss: {_rise(lab, limited['memory loss, pruned'][4], whole['memory']).value:.2f} %.",
+        note=f"With the memory loss: {_rise(lab, limited['memory loss, pruned'][4], whole['memory']).value:+.3f} %.",
         **common,
     )
     won = {share: _difference(lab, limited["selective, window"][share], pruned[share]) for share in _SHARES}
