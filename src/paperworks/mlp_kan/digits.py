@@ -78,6 +78,7 @@ def _vit(shape: Shape) -> ViTForImageClassification:
         num_attention_heads=2,
         intermediate_size=shape.width,
         num_labels=10,
+        initializer_range=0.1,
     )
     return ViTForImageClassification(config)
 
@@ -112,7 +113,7 @@ def _as_large(kind: str, experts: int, shape: Shape) -> nn.Module:
 
 def _train(model: nn.Module, images: Tensor, labels: Tensor, *, steps: int, seed: int) -> None:
     optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.05, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=_LEARNING_RATE, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=_LEARNING_RATE, total_steps=steps, pct_start=0.1)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(steps):
         batch = torch.randint(len(images), (_BATCH,), generator=generator).to(images.device)
