@@ -72,7 +72,7 @@ class KAN(nn.Module):
 
         return draw(self, self._points(x), names=names, outputs=outputs)
 
-    def symbolic(self, x: Tensor | None = None, *, names: Sequence[str] = (), tolerance: float = 1e-3) -> Formula:
+    def symbolic(self, x: Tensor | None = None, *, names: Sequence[str] = (), tolerance: float = 5e-3) -> Formula:
         """The network as a formula: every edge becomes the simplest known function that follows it closely.
 
         Fits and their R² are on inputs x [n, in]; without them inputs are spread over the first layer's grid. ``names``

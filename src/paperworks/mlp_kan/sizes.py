@@ -34,9 +34,9 @@ class Sizes:
 PRESETS = {
     "smoke": Sizes(seeds=3, equations=("I.6.20", "I.12.1"), budget=2000, steps=10, image_steps=1),
     "quick": Sizes(seeds=3, equations=_SIX, budget=6000, steps=300, image_steps=0),
-    "full": Sizes(seeds=3, equations=_ALL, budget=6000, steps=1000, image_steps=400),
+    "full": Sizes(seeds=3, equations=_ALL, budget=6000, steps=1000, image_steps=600),
     "gpu": Sizes(
-        seeds=3, equations=_ALL, budget=6000, steps=200, image_steps=400, shape=Shape(width=64, layers=4, expert=32)
+        seeds=3, equations=_ALL, budget=6000, steps=200, image_steps=600, shape=Shape(width=64, layers=4, expert=32)
     ),
     "paper": Sizes(seeds=3, equations=_ALL, budget=50_000, steps=20_000, image_steps=5000),
 }
