@@ -26,6 +26,7 @@ Layer = list[list[EdgeFit]]
 """The fits of a layer's edges, [out][in]."""
 
 _DIGITS = 4
+_SMALL = 1e-4
 _EVALUATIONS = 60
 
 
@@ -76,7 +77,7 @@ def read(
     expression = _expression(layers, inputs)
     if units is not None:
         expression = units.answer_expression(expression)
-    expression = _tidy(expression, variables, rows, tolerance)
+    expression = _tidy(expression, variables, rows)
     residual = wanted - _values(expression, variables, rows)
     r2 = 1 - float(residual.var() / wanted.var()) if wanted.var() > 0 else 1.0
     return Formula(expression=expression, variables=variables, r2=r2, edges=tuple(layers))
@@ -174,17 +175,15 @@ def _expression(layers: list[Layer], nodes: list[sympy.Expr]) -> sympy.Expr:
     return nodes[0]
 
 
-def _tidy(expression: sympy.Expr, variables: Sequence[sympy.Symbol], x: Floats, tolerance: float) -> sympy.Expr:
+def _tidy(expression: sympy.Expr, variables: Sequence[sympy.Symbol], x: Floats) -> sympy.Expr:
     """The shorter of the expression as it is and multiplied out, without terms that hardly vary, with few digits."""
-    kept = [_without_small_terms(each, variables, x, tolerance) for each in (expression, sympy.expand(expression))]
+    kept = [_without_small_terms(each, variables, x) for each in (expression, sympy.expand(expression))]
     return min((_rounded(each) for each in kept), key=sympy.count_ops)
 
 
-def _without_small_terms(
-    expression: sympy.Expr, variables: Sequence[sympy.Symbol], x: Floats, tolerance: float
-) -> sympy.Expr:
+def _without_small_terms(expression: sympy.Expr, variables: Sequence[sympy.Symbol], x: Floats) -> sympy.Expr:
     values = {term: _values(term, variables, x) for term in sympy.Add.make_args(expression)}
-    least = tolerance * sum(values.values()).var()
+    least = _SMALL * sum(values.values()).var()
     large = [term for term, value in values.items() if value.var() > least]
     rest = sum(float(value.mean()) for term, value in values.items() if term not in large)
     return sympy.Add(*large, sympy.Float(rest))
