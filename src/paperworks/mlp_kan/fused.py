@@ -7,6 +7,7 @@ which is cheaper than to remember it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,8 +18,8 @@ from .products import product
 
 __all__ = ["fits", "spline_layer"]
 
-_NUMBERS = 1 << 20  # in the columns of a part of the batch: more would leave the caches, fewer cost more calls
-_FEWEST_ROWS = 128
+_ROWS = 512  # of a part of the batch: so that its columns stay in the caches
+_ROWS_AN_OUTPUT = 4  # at least: the weight's gradient is added up once a part, which must not count beside the products
 _DTYPES = (torch.float32, torch.float64)
 
 
@@ -80,8 +81,10 @@ def _differentiable(ctx: Any, x: Tensor, weight: Tensor, grad: Tensor) -> list[T
 
 
 def _parts(x: Tensor, weight: Tensor) -> Iterator[slice]:
-    size = max(_FEWEST_ROWS, _NUMBERS // weight.shape[1])
-    return (slice(start, start + size) for start in range(0, len(x), size))
+    """Nearly equal parts of the batch."""
+    count = max(1, len(x) // max(_ROWS, _ROWS_AN_OUTPUT * len(weight)))
+    edges = [len(x) * part // count for part in range(count + 1)]
+    return (slice(*edge) for edge in pairwise(edges))
 
 
 def _columns(x: Tensor, knots: Tensor, order: int) -> Tensor:
