@@ -1,5 +1,5 @@
 """Mixes MLPs and splines as experts: fits formulas with B-spline layers that are exact, fast and
-readable.
+readable::
 
     from paperworks.mlp_kan import KANLinear, MLPKAN
 

@@ -1,6 +1,6 @@
-from .layers import FasterKANLinear as FasterKANLinear
+from .bumps import FasterKANLinear as FasterKANLinear
+from .bumps import RBFKANLinear as RBFKANLinear
 from .layers import KANLinear as KANLinear
-from .layers import RBFKANLinear as RBFKANLinear
 from .mixture import MLPKAN as MLPKAN
 from .mixture import Experts as Experts
 from .mixture import MlpKanBlock as MlpKanBlock

@@ -12,7 +12,8 @@ from torch.nn import functional
 from paperworks.lab import Lab, timing
 from paperworks.lab.timing import BenchRow
 
-from .layers import FasterKANLinear, KANLinear
+from .bumps import FasterKANLinear
+from .layers import KANLinear
 
 __all__ = ["bench"]
 

@@ -1,4 +1,4 @@
-"""Layers with a learned function on every edge: B-splines, Gaussians, and the switch functions of FasterKAN."""
+"""The layer with a learned B-spline on every edge (arXiv 2404.19756)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from . import splines
+from . import fused, splines
 
-__all__ = ["FasterKANLinear", "KANLinear", "RBFKANLinear"]
-
-_SWITCH_WIDTH = 0.33
-_CENTRES = 8
-_CENTRE_RANGE = 2.0
+__all__ = ["KANLinear"]
 
 
 class KANLinear(nn.Module):
@@ -62,14 +58,25 @@ class KANLinear(nn.Module):
 
     def basis(self, x: Tensor) -> Tensor:
         """The B-splines at x [..., in]: [..., in, G + k]. Raises ValueError for another width."""
-        if x.shape[-1] != self.in_features:
-            raise ValueError(f"the input has {x.shape[-1]} features: this layer takes {self.in_features}")
+        self._check_width(x)
         form = splines.uniform_basis if self.uniform else splines.basis
         return form(x, self.knots, order=self.spline_order)
 
+    def _check_width(self, x: Tensor) -> None:
+        if x.shape[-1] != self.in_features:
+            raise ValueError(f"the input has {x.shape[-1]} features: this layer takes {self.in_features}")
+
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out]."""
-        return functional.linear(self._columns(x).flatten(-2), self.weight)
+        self._check_width(x)
+        if not fused.fits(x, self.weight, self.spline_order):
+            return self._plain(x, self.weight)
+        rows = x.reshape(-1, self.in_features)
+        outputs = fused.spline_layer(rows, self.weight, self.knots, order=self.spline_order, plain=self._plain)
+        return outputs.view(*x.shape[:-1], self.out_features)
+
+    def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
+        return functional.linear(self._columns(x).flatten(-2), weight)
 
     def _columns(self, x: Tensor) -> Tensor:
         return torch.cat([functional.silu(x)[..., None], self.basis(x)], dim=-1)
@@ -131,55 +138,9 @@ class KANLinear(nn.Module):
         self.uniform = False
 
     def _move_to(self, knots: Tensor, points: Tensor) -> None:
-        per_edge = self.weight.view(self.out_features, self.in_features, -1)
-        old = torch.einsum("nib,oib->nio", self.basis(points).double(), per_edge[..., 1:].double())
+        per_edge, knots = self.weight.view(self.out_features, self.in_features, -1), knots.to(self.knots).contiguous()
+        basis = splines.basis(points.double(), self.knots.double(), order=self.spline_order)
+        old = torch.einsum("nib,oib->nio", basis, per_edge[..., 1:].double())
         fitted = splines.fit_coefficients(points, old, knots, order=self.spline_order).to(self.weight)
-        self.knots = knots.to(self.knots)
+        self.knots = knots
         self.weight = nn.Parameter(torch.cat([per_edge[..., :1], fitted.permute(2, 0, 1)], dim=-1).flatten(1))
-
-
-class FasterKANLinear(nn.Module):
-    """A layer norm, 8 switch functions 1 - tanh²((x - c) / 0.33) of each feature, and one linear map without bias.
-
-    The edge function of the official MLP-KAN code. Takes [..., in_features].
-    """
-
-    centres: Tensor
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(in_features)
-        self.register_buffer("centres", torch.linspace(-_CENTRE_RANGE, _CENTRE_RANGE, _CENTRES))
-        self.linear = nn.Linear(in_features * _CENTRES, out_features, bias=False)
-        nn.init.xavier_uniform_(self.linear.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., in] to [..., out]."""
-        outputs: Tensor = self.linear(switch_basis(self.norm(x), self.centres).flatten(-2))
-        return outputs
-
-
-class RBFKANLinear(nn.Module):
-    """A layer norm, 8 Gaussians of each feature as wide as they are apart, and a linear map beside one of silu(x)."""
-
-    centres: Tensor
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(in_features)
-        self.register_buffer("centres", torch.linspace(-_CENTRE_RANGE, _CENTRE_RANGE, _CENTRES))
-        self.linear = nn.Linear(in_features * _CENTRES, out_features, bias=False)
-        self.base = nn.Linear(in_features, out_features)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., in] to [..., out]."""
-        # Beyond 9 widths a Gaussian is 0 in float32; without the bound, denormal numbers make it many times slower.
-        width = 2 * _CENTRE_RANGE / (_CENTRES - 1)
-        distance = ((self.norm(x)[..., None] - self.centres) / width).clamp(-9, 9)
-        outputs: Tensor = self.linear(torch.exp(-(distance**2)).flatten(-2)) + self.base(functional.silu(x))
-        return outputs
-
-
-def switch_basis(x: Tensor, centres: Tensor) -> Tensor:
-    """The switch functions 1 - tanh²((x - c) / 0.33) at x [...]: [..., centres]."""
-    return 1 - torch.tanh((x[..., None] - centres) / _SWITCH_WIDTH) ** 2

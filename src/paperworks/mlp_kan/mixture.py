@@ -8,11 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .layers import switch_basis
+from .bumps import CENTRES, centres, switch_basis
 
 __all__ = ["MLPKAN", "Experts", "MlpKanBlock", "SoftMoE", "TopKMoE"]
-
-_CENTRES = 8
 
 
 class Experts(nn.Module):
@@ -31,10 +29,10 @@ class Experts(nn.Module):
             raise ValueError(f"hidden is {hidden}: the KAN experts have half of it, so it must be even")
         half, narrow = count // 2, hidden // 2
         self.count = count
-        self.register_buffer("centres", torch.linspace(-2.0, 2.0, _CENTRES))
+        self.register_buffer("centres", centres())
         self.rise, self.rise_bias = _stack(half, dim, hidden), nn.Parameter(torch.zeros(half, 1, hidden))
         self.fall, self.fall_bias = _stack(half, hidden, dim), nn.Parameter(torch.zeros(half, 1, dim))
-        self.kan_in, self.kan_out = _stack(half, dim * _CENTRES, narrow), _stack(half, narrow * _CENTRES, dim)
+        self.kan_in, self.kan_out = _stack(half, dim * CENTRES, narrow), _stack(half, narrow * CENTRES, dim)
         self.norm_in, self.norm_out = _norms(half, dim), _norms(half, narrow)
 
     def forward(self, tokens: Tensor) -> Tensor:
