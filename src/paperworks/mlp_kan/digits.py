@@ -1,4 +1,4 @@
-"""Images at our scale: transformers' ViT on scikit-learn's handwritten digits, with one feed-forward part or another."""
+"""Images at our scale: transformers' ViT on scikit-learn's handwritten digits, with various feed-forward parts."""
 
 from __future__ import annotations
 

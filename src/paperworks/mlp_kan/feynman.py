@@ -52,9 +52,7 @@ def _all(names: str, given: Range) -> dict[str, Range]:
 
 TABLE = {
     "I.6.20a": Equation("exp(-t**2/2)/sqrt(2*pi)", {"t": (-3.0, 3.0)}, 8.82e-4, 1.37e-1, 3.87e-4),
-    "I.6.20": Equation(
-        "exp(-t**2/(2*s**2))/sqrt(2*pi*s**2)", {"t": _UNIT, "s": _POSITIVE}, 1.42e-2, 1.20e-1, 8.44e-3
-    ),
+    "I.6.20": Equation("exp(-t**2/(2*s**2))/sqrt(2*pi*s**2)", {"t": _UNIT, "s": _POSITIVE}, 1.42e-2, 1.20e-1, 8.44e-3),
     "I.6.20b": Equation(
         "exp(-(t - t1)**2/(2*s**2))/sqrt(2*pi*s**2)",
         {**_all("t t1", (-1.5, 1.5)), "s": _POSITIVE},
@@ -62,9 +60,7 @@ TABLE = {
         1.16e-1,
         4.99e-3,
     ),
-    "I.8.4": Equation(
-        "sqrt((x2 - x1)**2 + (y2 - y1)**2)", _all("x1 x2 y1 y2", _UNIT), 4.58e-3, 1.91e-1, 1.23e-2
-    ),
+    "I.8.4": Equation("sqrt((x2 - x1)**2 + (y2 - y1)**2)", _all("x1 x2 y1 y2", _UNIT), 4.58e-3, 1.91e-1, 1.23e-2),
     "I.9.18": Equation(
         "G*m1*m2/((x2 - x1)**2 + (y2 - y1)**2 + (z2 - z1)**2)",
         {
@@ -83,9 +79,7 @@ TABLE = {
     ),
     "I.12.4": Equation("q1/(4*pi*e*r**2)", {"q1": _UNIT, **_all("e r", _POSITIVE)}, 5.62e-3, 4.87e-2, 3.86e-3),
     "I.12.5": Equation("q2*Ef", _all("q2 Ef", _UNIT), 2.93e-3, 3.25e-1, 3.61e-3),
-    "I.12.11": Equation(
-        "q*(Ef + B*v*sin(th))", {**_all("q Ef B v", _UNIT), "th": _TURN}, 6.38e-2, 1.85e-1, 3.56e-2
-    ),
+    "I.12.11": Equation("q*(Ef + B*v*sin(th))", {**_all("q Ef B v", _UNIT), "th": _TURN}, 6.38e-2, 1.85e-1, 3.56e-2),
     "I.13.4": Equation("m*(v**2 + u**2 + w**2)/2", _all("m v u w", _UNIT), 2.10e-2, 1.26e-1, 9.68e-3),
     "I.13.12": Equation(
         "G*m1*m2*(1/r2 - 1/r1)", {**_all("G m1 m2", _SHARE), **_all("r1 r2", _POSITIVE)}, 8.69e-3, 3.87e-2, 9.78e-3
@@ -101,9 +95,7 @@ TABLE = {
     "I.15.10": Equation(
         "m0*v/sqrt(1 - v**2/c**2)", {"m0": _UNIT, "v": (-0.9, 0.9), "c": (1.1, 2.0)}, 2.36e-2, 2.27e-1, 1.47e-2
     ),
-    "I.16.6": Equation(
-        "(u + v)/(1 + u*v/c**2)", {**_all("u v", (-0.8, 0.8)), "c": _LIGHT}, 8.73e-3, 1.45e-1, 1.06e-2
-    ),
+    "I.16.6": Equation("(u + v)/(1 + u*v/c**2)", {**_all("u v", (-0.8, 0.8)), "c": _LIGHT}, 8.73e-3, 1.45e-1, 1.06e-2),
     "I.18.4": Equation(
         "(m1*r1 + m2*r2)/(m1 + m2)",
         {"m1": (0.5, 1.0), "r1": _UNIT, "m2": (0.5, 1.0), "r2": _UNIT},
@@ -113,14 +105,10 @@ TABLE = {
     ),
     "I.18.5": Equation("r*F*sin(th)", {**_all("r F", _UNIT), "th": _TURN}, 5.67e-2, 2.03e-1, 4.93e-2),
     "I.18.16": Equation("m*r*v*sin(th)", {**_all("m r v", _UNIT), "th": _TURN}, 6.88e-2, 1.02e-1, 3.40e-2),
-    "I.24.6": Equation(
-        "m*(w**2 + w0**2)*x**2/4", {"m": _SHARE, **_all("w w0 x", _UNIT)}, 7.99e-3, 6.20e-2, 5.87e-3
-    ),
+    "I.24.6": Equation("m*(w**2 + w0**2)*x**2/4", {"m": _SHARE, **_all("w w0 x", _UNIT)}, 7.99e-3, 6.20e-2, 5.87e-3),
     "I.25.13": Equation("q/C", {"q": _UNIT, "C": _POSITIVE}, 1.07e-2, 5.17e-1, 8.33e-3),
     "I.26.2": Equation("asin(n*sin(th2))", {"n": (0.0, 0.99), "th2": _TURN}, 2.74e-2, 4.45e-1, 1.15e-2),
-    "I.27.6": Equation(
-        "1/(1/d1 + n/d2)", {"d1": _POSITIVE, "d2": _LIGHT, "n": _POSITIVE}, 5.97e-3, 1.42e-1, 6.18e-3
-    ),
+    "I.27.6": Equation("1/(1/d1 + n/d2)", {"d1": _POSITIVE, "d2": _LIGHT, "n": _POSITIVE}, 5.97e-3, 1.42e-1, 6.18e-3),
     "I.29.4": Equation("w/c", {"w": _SHARE, "c": _POSITIVE}, 5.27e-3, 2.26e-1, 3.45e-3),
     "I.29.16": Equation(
         "sqrt(x1**2 + x2**2 - 2*x1*x2*cos(th1 - th2))",

@@ -192,5 +192,5 @@ def _figure(lab: Lab, sizes: Sizes, errors: Errors) -> str:
         "formula-errors",
         draw.errors_by_equation(sizes.equations, panels),
         "Test error of MLP, KAN and MLP-KAN on each equation, over the standard deviation of the target, here and in "
-        "the paper. In the paper, the MLP lies at or near 1, the error of predicting the mean, on a third of the table.",
+        "the paper. In the paper, the MLP lies at or near 1, the error of predicting the mean, on a third of them.",
     )

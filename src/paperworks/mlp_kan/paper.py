@@ -3,7 +3,9 @@
 from paperworks.core import Claim, Paper, Published, at_least, at_most, between
 
 _FORMULAS = "30 formulas of the Feynman lectures, test RMSE; networks of equal parameter counts here"
-_EQUAL_TIME = "30 formulas of the Feynman lectures, test RMSE; networks of equal parameter counts and training times here"
+_EQUAL_TIME = (
+    "30 formulas of the Feynman lectures, test RMSE; networks of equal parameter counts and training times here"
+)
 _IMAGES = "vision transformers trained on CIFAR-10, CIFAR-100 and mini-ImageNet"
 _CIFAR = "vision transformers trained on CIFAR-10 and CIFAR-100"
 

@@ -84,9 +84,7 @@ def _draw_layer(ax: Axes, layer: KANLinear, x: Tensor, height: int) -> None:
         _draw_curve(ax, (middle, height + 0.5), len(edges), along[:, source], curves[:, target, source], alpha)
 
 
-def _draw_curve(
-    ax: Axes, centre: tuple[float, float], count: int, x: Tensor, values: np.ndarray, alpha: float
-) -> None:
+def _draw_curve(ax: Axes, centre: tuple[float, float], count: int, x: Tensor, values: np.ndarray, alpha: float) -> None:
     width = min(0.86 / count, 0.16)
     inset = ax.inset_axes((centre[0] - width / 2, centre[1] - 0.14, width, 0.28), transform=ax.transData)
     inset.set_facecolor("none")

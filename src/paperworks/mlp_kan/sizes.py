@@ -18,9 +18,9 @@ _SMALL = Shape(width=32, layers=2, expert=16)
 class Sizes:
     """How much an experiment does.
 
-    ``equations``, ``budget`` (parameters of each network, at most) and ``steps`` (of MLP-KAN, and at equal sizes of all)
-    are those of the formulas. ``image_steps`` is how many batches of digits a vision transformer of ``shape`` sees; 0
-    leaves images out.
+    ``equations``, ``budget`` (parameters of each network, at most) and ``steps`` (of MLP-KAN, and of all where sizes
+    alone are equal) are those of the formulas. ``image_steps`` is how many batches of digits a vision transformer of
+    ``shape`` sees; 0 leaves images out.
     """
 
     seeds: int
@@ -34,7 +34,7 @@ class Sizes:
 PRESETS = {
     "smoke": Sizes(seeds=3, equations=("I.6.20", "I.12.1"), budget=2000, steps=10, image_steps=1),
     "quick": Sizes(seeds=3, equations=_SIX, budget=6000, steps=300, image_steps=0),
-    "full": Sizes(seeds=3, equations=_ALL, budget=6000, steps=1000, image_steps=600),
+    "full": Sizes(seeds=3, equations=_ALL, budget=6000, steps=2000, image_steps=600),
     "gpu": Sizes(
         seeds=3, equations=_ALL, budget=6000, steps=200, image_steps=600, shape=Shape(width=64, layers=4, expert=32)
     ),

@@ -43,7 +43,7 @@ class Formula:
     edges: tuple[Layer, ...]
 
     def __call__(self, x: Floats) -> Floats:
-        """The expression at x [n, variables]: [n]."""
+        """The expression at x [n, variables]: [n], nan where it is not defined."""
         return _values(self.expression, self.variables, x)
 
     def __str__(self) -> str:
@@ -78,9 +78,15 @@ def read(
     if units is not None:
         expression = units.answer_expression(expression)
     expression = _tidy(expression, variables, rows)
-    residual = wanted - _values(expression, variables, rows)
-    r2 = 1 - float(residual.var() / wanted.var()) if wanted.var() > 0 else 1.0
+    r2 = _explained(_values(expression, variables, rows), wanted)
     return Formula(expression=expression, variables=variables, r2=r2, edges=tuple(layers))
+
+
+def _explained(values: Floats, wanted: Floats) -> float:
+    """The share of the variance of ``wanted`` that is explained, the mean standing for values not defined."""
+    if wanted.var() == 0:
+        return 1.0
+    return 1 - float(np.mean(np.square(np.where(np.isfinite(values), values, wanted.mean()) - wanted)) / wanted.var())
 
 
 def _variables(network: KAN, names: Sequence[str]) -> tuple[sympy.Symbol, ...]:
@@ -176,17 +182,24 @@ def _expression(layers: list[Layer], nodes: list[sympy.Expr]) -> sympy.Expr:
 
 
 def _tidy(expression: sympy.Expr, variables: Sequence[sympy.Symbol], x: Floats) -> sympy.Expr:
-    """The shorter of the expression as it is and multiplied out, without terms that hardly vary, with few digits."""
-    kept = [_without_small_terms(each, variables, x) for each in (expression, sympy.expand(expression))]
-    return min((_rounded(each) for each in kept), key=sympy.count_ops)
+    """The shorter of the expression as it is and multiplied out, without terms that hardly vary, with few digits.
+
+    What was multiplied out counts only where its value is still the same: large terms may have cancelled out before.
+    """
+    plain = _values(expression, variables, x)
+    forms = [expression, expression.expand(power_base=False, power_exp=False, log=False)]
+    tidied = [_rounded(_without_small_terms(form, variables, x)) for form in forms]
+    moved = [np.mean(np.square(_values(each, variables, x) - plain)) for each in tidied]
+    same = [each for each, by in zip(tidied, moved, strict=True) if by <= 2 * moved[0] + _SMALL * plain.var()]
+    return min(same or tidied[:1], key=sympy.count_ops)
 
 
 def _without_small_terms(expression: sympy.Expr, variables: Sequence[sympy.Symbol], x: Floats) -> sympy.Expr:
     values = {term: _values(term, variables, x) for term in sympy.Add.make_args(expression)}
     least = _SMALL * sum(values.values()).var()
-    large = [term for term, value in values.items() if value.var() > least]
-    rest = sum(float(value.mean()) for term, value in values.items() if term not in large)
-    return sympy.Add(*large, sympy.Float(rest))
+    small = [term for term, value in values.items() if value.var() <= least]
+    rest = sum(float(values[term].mean()) for term in small)
+    return sympy.Add(*(term for term in values if term not in small), sympy.Float(rest))
 
 
 def _rounded(expression: sympy.Expr) -> sympy.Expr:
@@ -197,4 +210,6 @@ def _rounded(expression: sympy.Expr) -> sympy.Expr:
 
 def _values(expression: sympy.Expr, variables: Sequence[sympy.Symbol], x: Floats) -> Floats:
     function = sympy.lambdify(variables, expression, "numpy")
-    return np.broadcast_to(np.asarray(function(*x.T), dtype=np.float64), len(x)).copy()
+    with np.errstate(all="ignore"):
+        values = function(*x.T)
+    return np.broadcast_to(np.asarray(values, dtype=np.float64), len(x)).copy()
