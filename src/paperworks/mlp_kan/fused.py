@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from paperworks.lab.threads import over_rows
+
 from . import kernels
 from .products import product
 
@@ -20,6 +22,7 @@ __all__ = ["fits", "spline_layer"]
 
 _ROWS = 512  # of a part of the batch: so that its columns stay in the caches
 _ROWS_AN_OUTPUT = 4  # at least: the weight's gradient is added up once a part, which must not count beside the products
+_STEPS = 16  # products a number of the columns: those of the recursion
 _DTYPES = (torch.float32, torch.float64)
 
 
@@ -91,7 +94,7 @@ def _columns(x: Tensor, knots: Tensor, order: int) -> Tensor:
     """[in * (1 + G + k), N]: what the weight is multiplied with, a point's numbers in a column."""
     points = x.T.contiguous()
     columns = x.new_empty(len(knots), knots.shape[1] - order, points.shape[1])
-    kernels.columns(points.numpy(), torch.sigmoid(points).numpy(), knots.numpy(), order, columns.numpy())
+    _over_features(kernels.columns, order, points, torch.sigmoid(points), knots, columns)
     return columns.flatten(0, 1)
 
 
@@ -99,6 +102,18 @@ def _columns_and_slope(x: Tensor, weight: Tensor, knots: Tensor, order: int, gra
     """The same columns, and the gradient with respect to x [N, in] of the one with respect to the outputs [N, out]."""
     points = x.T.contiguous()
     columns, slope = product(weight.T, grad.T), torch.empty_like(points)
-    gate, per_feature = torch.sigmoid(points), columns.view(len(knots), -1, points.shape[1])
-    kernels.slopes(points.numpy(), gate.numpy(), knots.numpy(), order, per_feature.numpy(), slope.numpy())
+    per_feature = columns.view(len(knots), -1, points.shape[1])
+    _over_features(kernels.slopes, order, points, torch.sigmoid(points), knots, per_feature, slope)
     return columns, slope.T
+
+
+def _over_features(kernel: Callable[..., None], order: int, *tensors: Tensor) -> None:
+    """Runs a kernel on arrays with a row a feature: points, gate, knots, columns, and more; on torch's threads."""
+    points, gate, knots, *results = (tensor.numpy() for tensor in tensors)
+    work = _STEPS * results[0].size
+
+    def run(first: int, last: int) -> None:
+        mine = slice(first, last)
+        kernel(points[mine], gate[mine], knots[mine], order, *(result[mine] for result in results))
+
+    over_rows(len(points), work, run)
