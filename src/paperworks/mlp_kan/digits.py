@@ -19,8 +19,8 @@ from transformers.models.vit.modeling_vit import ViTLayer
 from paperworks.lab import timing
 
 from . import hf
+from .bumps import FasterKANLinear
 from .contenders import parameters
-from .layers import FasterKANLinear
 from .mixture import MLPKAN
 
 __all__ = ["HELD_OUT", "Shape", "correct_answers", "feed_forward_parameters"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,8 @@ class Form:
             return np.nan_to_num(self.function(x), nan=_OUTSIDE, posinf=_OUTSIDE, neginf=-_OUTSIDE)
 
 
-def _grid(b: Sequence[float], c: Sequence[float]) -> list[tuple[float, float]]:
+def _grid(b: Iterable[float], c: Iterable[float]) -> list[tuple[float, float]]:
+    c = list(c)
     return [(float(each), float(shift)) for each in b for shift in c]
 
 

@@ -125,7 +125,7 @@ def _summary(errors: Errors) -> tuple[dict[str, str | float | None], ...]:
     """A row a network: the geometric mean of its RMSEs, and the share of the equations on which it is the best."""
     stacked = np.stack(list(errors.values()))
     best = stacked.argmin(axis=0)
-    rows = []
+    rows: list[dict[str, str | float | None]] = []
     for at, (kind, found) in enumerate(errors.items()):
         mean = stats.geometric_mean(np.exp(np.log(found).mean(axis=1)))
         wins = stats.mean((best == at).mean(axis=1))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor
 
 from paperworks.lab import plots
@@ -24,7 +25,7 @@ MOST_EDGES = 40
 """Edges drawn of one layer: of more, those whose functions vary most."""
 
 _CURVE_POINTS = 80
-_FAINTEST = 0.15
+_FAINTEST = 0.35
 
 
 def draw(network: KAN, x: Tensor, *, names: Sequence[str] = (), outputs: Sequence[str] = ()) -> Figure:
@@ -78,13 +79,15 @@ def _draw_layer(ax: Axes, layer: KANLinear, x: Tensor, height: int) -> None:
     sources, targets = _places(layer.in_features), _places(layer.out_features)
     for middle, (source, target) in zip(_places(len(edges)), edges, strict=True):
         alpha = float(max(_FAINTEST, strength[target, source]))
-        line = {"color": plots.MUTED, "alpha": alpha, "linewidth": 1.0, "zorder": 1}
+        line: dict[str, Any] = {"color": plots.MUTED, "alpha": alpha, "linewidth": 1.0, "zorder": 1}
         ax.plot([sources[source], middle], [height, height + 0.36], **line)
         ax.plot([middle, targets[target]], [height + 0.64, height + 1], **line)
         _draw_curve(ax, (middle, height + 0.5), len(edges), along[:, source], curves[:, target, source], alpha)
 
 
-def _draw_curve(ax: Axes, centre: tuple[float, float], count: int, x: Tensor, values: np.ndarray, alpha: float) -> None:
+def _draw_curve(
+    ax: Axes, centre: tuple[float, float], count: int, x: Tensor, values: NDArray[np.float32], alpha: float
+) -> None:
     width = min(0.86 / count, 0.16)
     inset = ax.inset_axes((centre[0] - width / 2, centre[1] - 0.14, width, 0.28), transform=ax.transData)
     inset.set_facecolor("none")

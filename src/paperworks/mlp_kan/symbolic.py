@@ -196,7 +196,7 @@ def _tidy(expression: sympy.Expr, variables: Sequence[sympy.Symbol], x: Floats) 
 
 def _without_small_terms(expression: sympy.Expr, variables: Sequence[sympy.Symbol], x: Floats) -> sympy.Expr:
     values = {term: _values(term, variables, x) for term in sympy.Add.make_args(expression)}
-    least = _SMALL * sum(values.values()).var()
+    least = _SMALL * _values(expression, variables, x).var()
     small = [term for term, value in values.items() if value.var() <= least]
     rest = sum(float(values[term].mean()) for term in small)
     return sympy.Add(*(term for term in values if term not in small), sympy.Float(rest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -134,7 +135,7 @@ def _best_network(inputs: Tensor, targets: Tensor, seed: int, progress: Progress
                 network,
                 (inputs[kept], targets[kept]),
                 (inputs[held], targets[held]),
-                lambda done, label=label: progress(label, done, _ROUNDS),
+                partial(progress, label),
             )
             fits.append((error, network))
     least = min(error for error, _ in fits)
@@ -142,7 +143,7 @@ def _best_network(inputs: Tensor, targets: Tensor, seed: int, progress: Progress
 
 
 def _fit(
-    network: KAN, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor], progress: Callable[[int], None]
+    network: KAN, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor], progress: Callable[[int, int], None]
 ) -> float:
     """Trains a network by L-BFGS and leaves it as it was at its best on the rows held out; that error."""
     inputs, targets = train
@@ -157,7 +158,7 @@ def _fit(
 
     best, state, waited = float("inf"), copy.deepcopy(network.state_dict()), 0
     for done in range(_ROUNDS):
-        progress(done)
+        progress(done, _ROUNDS)
         optimiser.step(loss)
         with torch.no_grad():
             error = float((network(held[0])[:, 0] - held[1]).square().mean().sqrt())
@@ -165,6 +166,6 @@ def _fit(
             best, state, waited = error, copy.deepcopy(network.state_dict()), 0
         elif (waited := waited + 1) == _PATIENCE:
             break
-    progress(_ROUNDS)
+    progress(_ROUNDS, _ROUNDS)
     network.load_state_dict(state)
     return best
