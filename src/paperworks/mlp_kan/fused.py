@@ -6,8 +6,8 @@ which is cheaper than to remember it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -85,9 +85,8 @@ def _differentiable(ctx: Any, x: Tensor, weight: Tensor, grad: Tensor) -> list[T
 
 def _parts(x: Tensor, weight: Tensor) -> Iterator[slice]:
     """Nearly equal parts of the batch."""
-    count = max(1, len(x) // max(_ROWS, _ROWS_AN_OUTPUT * len(weight)))
-    edges = [len(x) * part // count for part in range(count + 1)]
-    return (slice(*edge) for edge in pairwise(edges))
+    count = math.ceil(len(x) / max(_ROWS, _ROWS_AN_OUTPUT * len(weight)))
+    return (slice(len(x) * part // count, len(x) * (part + 1) // count) for part in range(count))
 
 
 def _columns(x: Tensor, knots: Tensor, order: int) -> Tensor:
