@@ -6,3 +6,5 @@ from .mixture import Experts as Experts
 from .mixture import MlpKanBlock as MlpKanBlock
 from .mixture import SoftMoE as SoftMoE
 from .mixture import TopKMoE as TopKMoE
+from .network import KAN as KAN
+from .symbolic import Formula as Formula
