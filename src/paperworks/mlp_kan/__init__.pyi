@@ -1,5 +1,7 @@
 from .bumps import FasterKANLinear as FasterKANLinear
 from .bumps import RBFKANLinear as RBFKANLinear
+from .estimators import KANClassifier as KANClassifier
+from .estimators import KANRegressor as KANRegressor
 from .layers import KANLinear as KANLinear
 from .mixture import MLPKAN as MLPKAN
 from .mixture import Experts as Experts
