@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from .bumps import CENTRES, centres, switch_basis
 
-__all__ = ["MLPKAN", "Experts", "MlpKanBlock", "SoftMoE", "TopKMoE"]
+__all__ = ["MLPKAN", "Experts", "SoftMoE", "TopKMoE"]
 
 
 class Experts(nn.Module):
@@ -137,20 +137,3 @@ class MLPKAN(nn.Module):
         """[..., dim] to [..., dim]."""
         mixed: Tensor = self.dropout(self.mixture(x))
         return mixed
-
-
-class MlpKanBlock(nn.Module):
-    """X' = X + MHA(LN(X)); Y = X' + F(LN(X')), with F a mixture (Eq. 13, with the residual that Appendix A has)."""
-
-    def __init__(self, dim: int, *, heads: int, feed_forward: nn.Module) -> None:
-        super().__init__()
-        self.norm_attention, self.norm_feed_forward = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = nn.MultiheadAttention(dim, heads, batch_first=True)
-        self.feed_forward = feed_forward
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, N, dim] to [B, N, dim]."""
-        normed = self.norm_attention(x)
-        x = x + self.attention(normed, normed, normed, need_weights=False)[0]
-        outputs: Tensor = x + self.feed_forward(self.norm_feed_forward(x))
-        return outputs
