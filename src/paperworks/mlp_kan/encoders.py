@@ -18,8 +18,8 @@ _SPREAD = 0.02  # standard deviation of embeddings at the start
 class EncoderConfig:
     """Sizes and settings of a stack of blocks.
 
-    ``hidden``, ``num_experts``, ``top_k`` and ``dropout`` are those of `MLPKAN`. ``drop_path`` is the share of a batch's
-    rows that skip a branch of the last block while training; it rises from 0 over the blocks.
+    ``hidden``, ``num_experts``, ``top_k`` and ``dropout`` are those of `MLPKAN`. ``drop_path`` is the share of the rows
+    that skip a branch of the last block while training; it rises from 0 over the blocks.
     """
 
     dim: int = 48

@@ -27,7 +27,37 @@ _MOST_SEEDS = 2**31 - 1
 _POINTS = 2048  # are enough to tell how much an edge does
 
 
-class KANRegressor(RegressorMixin, BaseEstimator):
+class _SplineNetwork(BaseEstimator):
+    """The settings of both estimators: scikit-learn reads them from the constructor. See `KANRegressor`."""
+
+    units_: Units
+    module_: KAN
+
+    def __init__(
+        self,
+        hidden: Sequence[int] = (8,),
+        *,
+        grid_size: int = 5,
+        spline_order: int = 3,
+        max_iter: int = 600,
+        batch_size: int = 256,
+        learning_rate: float = 1e-2,
+        l1: float = 0.0,
+        random_state: Any = None,
+        device: str = "cpu",
+    ) -> None:
+        self.hidden = hidden
+        self.grid_size = grid_size
+        self.spline_order = spline_order
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.l1 = l1
+        self.random_state = random_state
+        self.device = device
+
+
+class KANRegressor(RegressorMixin, _SplineNetwork):
     """Regression by a network of B-splines.
 
     Inputs are scaled to the splines' grid, and what lies outside the training rows' range counts as its end; targets
@@ -64,29 +94,6 @@ class KANRegressor(RegressorMixin, BaseEstimator):
         The steps that were taken.
     """
 
-    def __init__(
-        self,
-        hidden: Sequence[int] = (8,),
-        *,
-        grid_size: int = 5,
-        spline_order: int = 3,
-        max_iter: int = 600,
-        batch_size: int = 256,
-        learning_rate: float = 1e-2,
-        l1: float = 0.0,
-        random_state: Any = None,
-        device: str = "cpu",
-    ) -> None:
-        self.hidden = hidden
-        self.grid_size = grid_size
-        self.spline_order = spline_order
-        self.max_iter = max_iter
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.l1 = l1
-        self.random_state = random_state
-        self.device = device
-
     def fit(self, X: Any, y: Any) -> Self:
         """Fits the network to rows X [n, features] and numbers y [n]. Raises ValueError for other input."""
         rows, numbers = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
@@ -100,7 +107,7 @@ class KANRegressor(RegressorMixin, BaseEstimator):
         return self.units_.answers(outputs[:, 0])
 
 
-class KANClassifier(ClassifierMixin, BaseEstimator):
+class KANClassifier(ClassifierMixin, _SplineNetwork):
     """Classification by a network of B-splines with an output a class. Parameters are those of `KANRegressor`.
 
     Attributes
@@ -110,29 +117,6 @@ class KANClassifier(ClassifierMixin, BaseEstimator):
     module_, units_, feature_importances_, n_iter_
         Those of `KANRegressor`.
     """
-
-    def __init__(
-        self,
-        hidden: Sequence[int] = (8,),
-        *,
-        grid_size: int = 5,
-        spline_order: int = 3,
-        max_iter: int = 600,
-        batch_size: int = 256,
-        learning_rate: float = 1e-2,
-        l1: float = 0.0,
-        random_state: Any = None,
-        device: str = "cpu",
-    ) -> None:
-        self.hidden = hidden
-        self.grid_size = grid_size
-        self.spline_order = spline_order
-        self.max_iter = max_iter
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.l1 = l1
-        self.random_state = random_state
-        self.device = device
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fits the network to rows X [n, features] and classes y [n]. Raises ValueError for other input."""
@@ -164,7 +148,7 @@ def _units(rows: Floats, *, mean: float, std: float) -> Units:
     return Units(low=low - apart, high=high + apart, mean=mean, std=std)
 
 
-def _fit(estimator: Any, rows: Floats, targets: Tensor, *, outputs: int, loss: training.Loss) -> None:
+def _fit(estimator: _SplineNetwork, rows: Floats, targets: Tensor, *, outputs: int, loss: training.Loss) -> None:
     for name in ("max_iter", "batch_size"):
         if getattr(estimator, name) < 1:
             raise ValueError(f"{name} is {getattr(estimator, name)}: it must be at least 1")
@@ -196,7 +180,7 @@ def _penalty(network: KAN, weight: float) -> Callable[[Tensor], Tensor]:
     return lambda inputs: weight * network.regularization(inputs)
 
 
-def _outputs(estimator: Any, X: Any) -> Tensor:
+def _outputs(estimator: _SplineNetwork, X: Any) -> Tensor:
     """What the network says about the rows [n, outputs]."""
     check_is_fitted(estimator)
     rows = validate_data(estimator, X, dtype=np.float64, reset=False)
