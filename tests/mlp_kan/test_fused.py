@@ -132,6 +132,7 @@ def test_transforms_and_other_types_take_the_plain_form():
     slope = torch.func.vmap(torch.func.grad(lambda row: layer(row).sum()))(x[0])
     rows = x[0].clone().requires_grad_()
     torch.testing.assert_close(slope, torch.autograd.grad(layer(rows).sum(), rows)[0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(torch.compile(layer, backend="eager", fullgraph=True)(x), layer(x), atol=1e-6, rtol=0)
     half = _layer(3, 5, dtype=torch.bfloat16)
     assert half(x.bfloat16()).dtype == torch.bfloat16
     steps = _layer(0, 5)
