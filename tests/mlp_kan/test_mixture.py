@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from paperworks.mlp_kan import Experts, SoftMoE, TopKMoE, reference
+from paperworks.mlp_kan import MLPKAN, Experts, SoftMoE, TopKMoE, reference
 
 
 @pytest.fixture
@@ -84,6 +84,22 @@ def test_more_experts_take_no_more_operations_though_the_official_code_loops_ove
     assert counts[0]["_local_scalar_dense.default"] == (kind is TopKMoE)
 
 
+@pytest.mark.parametrize(
+    ("router", "same"),
+    [
+        ("topk", lambda experts: TopKMoE(6, experts, top_k=2)),
+        ("dense", lambda experts: TopKMoE(6, experts, top_k=4)),
+        ("soft", lambda experts: SoftMoE(6, experts)),
+        ("soft_paper", lambda experts: SoftMoE(6, experts, dispatch="paper")),
+    ],
+)
+def test_the_feed_forward_part_takes_each_router(router, same):
+    mixture, x = MLPKAN(6, hidden=8, num_experts=4, dropout=0.0, router=router), torch.randn(2, 5, 6)
+    wanted = same(Experts(6, hidden=8, count=4))
+    wanted.load_state_dict(mixture.mixture.state_dict())
+    torch.testing.assert_close(mixture(x), wanted(x))
+
+
 def test_what_cannot_be_a_mixture_is_refused(experts):
     with pytest.raises(ValueError, match="even number"):
         Experts(6, hidden=8, count=3)
@@ -93,3 +109,5 @@ def test_what_cannot_be_a_mixture_is_refused(experts):
         TopKMoE(6, experts, top_k=5)
     with pytest.raises(ValueError, match="'tokens' or 'paper'"):
         SoftMoE(6, experts, dispatch="slots")
+    with pytest.raises(ValueError, match="one of topk, dense"):
+        MLPKAN(6, router="hard")
