@@ -1,9 +1,14 @@
 from .bumps import FasterKANLinear as FasterKANLinear
 from .bumps import RBFKANLinear as RBFKANLinear
+from .encoders import EncoderConfig as EncoderConfig
+from .encoders import MlpKanBlock as MlpKanBlock
+from .encoders import TextEncoder as TextEncoder
+from .encoders import VisionTransformer as VisionTransformer
+from .estimators import KANClassifier as KANClassifier
+from .estimators import KANRegressor as KANRegressor
 from .layers import KANLinear as KANLinear
 from .mixture import MLPKAN as MLPKAN
 from .mixture import Experts as Experts
-from .mixture import MlpKanBlock as MlpKanBlock
 from .mixture import SoftMoE as SoftMoE
 from .mixture import TopKMoE as TopKMoE
 from .network import KAN as KAN

@@ -6,8 +6,8 @@ which is cheaper than to remember it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -66,15 +66,15 @@ class _SplineLayer(torch.autograd.Function):
         if torch.is_grad_enabled():
             return *_differentiable(ctx, x, weight, grad), None, None, None
         to_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        to_weight = torch.zeros_like(weight)
+        to_weight = torch.zeros_like(weight.T, memory_format=torch.contiguous_format)
         grad = grad.contiguous()
         for rows in _parts(x, weight):
             if to_x is None:
                 columns = _columns(x[rows], knots, ctx.order)
             else:
                 columns, to_x[rows] = _columns_and_slope(x[rows], weight, knots, ctx.order, grad[rows])
-            to_weight += product(grad[rows].T, columns.T)
-        return to_x, to_weight, None, None, None
+            to_weight += product(columns, grad[rows])
+        return to_x, to_weight.T.contiguous(), None, None, None
 
 
 def _differentiable(ctx: Any, x: Tensor, weight: Tensor, grad: Tensor) -> list[Tensor | None]:
@@ -85,9 +85,8 @@ def _differentiable(ctx: Any, x: Tensor, weight: Tensor, grad: Tensor) -> list[T
 
 def _parts(x: Tensor, weight: Tensor) -> Iterator[slice]:
     """Nearly equal parts of the batch."""
-    count = max(1, len(x) // max(_ROWS, _ROWS_AN_OUTPUT * len(weight)))
-    edges = [len(x) * part // count for part in range(count + 1)]
-    return (slice(*edge) for edge in pairwise(edges))
+    count = math.ceil(len(x) / max(_ROWS, _ROWS_AN_OUTPUT * len(weight)))
+    return (slice(len(x) * part // count, len(x) * (part + 1) // count) for part in range(count))
 
 
 def _columns(x: Tensor, knots: Tensor, order: int) -> Tensor:

@@ -55,11 +55,12 @@ def _blend(place: Any, ramps: Any, row: Any, after: Any, out: Any, count: int) -
 def _recursion(x: Any, knots: Any, degree: int, place: Any, values: Any) -> None:
     """The basis of a degree at x [n] in ``values`` [cells, _BLOCK], and where x lies, in ``place``.
 
-    Points beyond the knots are put on the ends, where all splines are 0 as they are beyond: no infinity gets in.
+    What is beyond the knots is put on the last one, which no cell holds: all is 0 there, and no infinity gets in.
     """
     cells, one, zero = len(knots) - 1, values.dtype.type(1), values.dtype.type(0)
+    first, last = knots[0], knots[cells]
     for i in range(len(x)):
-        place[i] = min(max(x[i], knots[0]), knots[cells])
+        place[i] = x[i] if (x[i] >= first) & (x[i] < last) else last
     for cell in range(cells):
         low, high, row = knots[cell], knots[cell + 1], values[cell]
         for i in range(len(x)):

@@ -7,12 +7,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Step", "fit", "recipe"]
+__all__ = ["Loss", "Step", "fit", "recipe", "squared_error"]
 
 _BATCH = 128
 _LEARNING_RATE = 5e-3
 
 Step = Callable[[], None]
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The mean squared error of outputs [n, 1] for targets [n]."""
+    return (outputs[:, 0] - targets).square().mean()
 
 
 def recipe(
@@ -23,25 +29,28 @@ def recipe(
     steps: int,
     seed: int,
     penalty: Callable[[Tensor], Tensor] | None = None,
+    batch: int = _BATCH,
+    learning_rate: float = _LEARNING_RATE,
+    loss: Loss = squared_error,
 ) -> Step:
-    """One step of AdamW on the squared error, to be taken ``steps`` times, on inputs [n, features] and targets [n].
+    """One step of AdamW on the loss, to be taken ``steps`` times, on inputs [n, features] and targets [n].
 
-    The learning rate rises to 5e-3 and falls again (one cycle); batches are drawn by a generator of their own. What
+    The learning rate rises to its peak and falls again (one cycle); batches are drawn by a generator of their own. What
     ``penalty`` makes of a batch's inputs is added to the loss.
     """
-    optimiser = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=_LEARNING_RATE, total_steps=steps)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=learning_rate, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
-    size = min(_BATCH, len(inputs))
+    size = min(batch, len(inputs))
 
     def step() -> None:
-        batch = torch.randint(len(inputs), (size,), generator=generator).to(inputs.device)
-        given = inputs[batch]
-        loss = (network(given)[:, 0] - targets[batch]).square().mean()
+        rows = torch.randint(len(inputs), (size,), generator=generator).to(inputs.device)
+        given = inputs[rows]
+        cost = loss(network(given), targets[rows])
         if penalty is not None:
-            loss = loss + penalty(given)
+            cost = cost + penalty(given)
         optimiser.zero_grad()
-        loss.backward()
+        cost.backward()
         optimiser.step()
         schedule.step()
 
