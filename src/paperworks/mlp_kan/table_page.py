@@ -62,7 +62,7 @@ def write_page(found: TableFit, path: Path) -> Path:
         version=__version__,
         facts=facts(found),
         scores=scores(found),
-        mathematics=Markup(f'<math display="block">{mathml(found.formula.expression, printer="presentation")}</math>'),
+        mathematics=Markup(f'<math display="block">{mathml(found.formula.expression, printer="presentation", mul_symbol="dot")}</math>'),
         network=Markup(_drawn(found.network.plot(found.inputs, names=names, outputs=[found.table.target]), "network")),
         agreement=Markup(_drawn(_agreement(found), "agreement")),
         most_edges=MOST_EDGES,
