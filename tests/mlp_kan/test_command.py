@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from paperworks.app.main import main
-from paperworks.mlp_kan import table_fit, tables
+from paperworks.mlp_kan import table_fit, table_page, tables
 
 
 def _wave(n=240):
@@ -62,6 +62,16 @@ def test_parquet_gives_the_same_numbers_and_the_table_is_for_people(here, capsys
     assert "effect = " in said
     assert "page: page.html" in said
     assert (here / "page.html").exists()
+
+
+def test_names_of_columns_are_text_wherever_they_stand(here):
+    frame = _wave(60).rename(columns={"time": "<i>t</i> & $1 or $2", "effect": "<b>$ to $</b>"})
+    frame.to_csv(here / "wave.csv", index=False)
+    found = table_fit.fit_table(tables.read(here / "wave.csv", target="<b>$ to $</b>"))
+    html = table_page.write_page(found, here / "page.html").read_text()
+    assert "<i>" not in html
+    assert "<b>" not in html
+    assert html.count("$1 or $2") >= 2
 
 
 def test_columns_become_numbers(here):

@@ -56,7 +56,7 @@ def _labels(what: str, count: int, given: Sequence[str], letter: str) -> Sequenc
         return [letter] if count == 1 else [f"{letter}{place}" for place in range(1, count + 1)]
     if len(given) != count:
         raise ValueError(f"the network has {count} {what}: give as many names, not {len(given)}")
-    return given
+    return [name.replace("$", r"\$") for name in given]  # matplotlib takes what stands between two $ for mathematics
 
 
 def _places(count: int) -> list[float]:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
+from sympy import Symbol
 from sympy.printing.mathml import mathml
 
 from paperworks import __version__
@@ -62,13 +63,20 @@ def write_page(found: TableFit, path: Path) -> Path:
         version=__version__,
         facts=facts(found),
         scores=scores(found),
-        mathematics=Markup(f'<math display="block">{mathml(found.formula.expression, printer="presentation", mul_symbol="dot")}</math>'),
+        mathematics=_mathematics(found),
         network=Markup(_drawn(found.network.plot(found.inputs, names=names, outputs=[found.table.target]), "network")),
         agreement=Markup(_drawn(_agreement(found), "agreement")),
         most_edges=MOST_EDGES,
         edges=edges,
     )
     return page.write(path, html)
+
+
+def _mathematics(found: TableFit) -> Markup:
+    # sympy puts names into its markup as they are.
+    safe = {variable: Symbol(str(escape(variable.name)), real=True) for variable in found.formula.variables}
+    inner = mathml(found.formula.expression.xreplace(safe), printer="presentation", mul_symbol="dot")
+    return Markup(f'<math display="block">{inner}</math>')
 
 
 def _drawn(figure: Figure, name: str) -> str:
@@ -86,6 +94,6 @@ def _agreement(found: TableFit) -> Figure:
     ends = [min(actual.min(), predicted.min()), max(actual.max(), predicted.max())]
     ax.plot(ends, ends, color=plots.MUTED, linewidth=1, zorder=1)
     ax.plot(actual, predicted, "o", color=plots.PALETTE[0], markersize=3.5, alpha=0.6, markeredgewidth=0)
-    ax.set_xlabel(f"actual {found.table.target}")
+    ax.set_xlabel(f"actual {found.table.target}".replace("$", r"\$"))
     ax.set_ylabel("predicted by the network")
     return fig
