@@ -13,6 +13,7 @@ from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 from paperworks.lab import Lab
 from paperworks.lab.timing import BenchRow
 
+from .adapters import adapter_for
 from .drafts import Window
 from .passes import Passes
 from .randomness import CounterSource
@@ -74,9 +75,9 @@ def model_with_prompt(lab: Lab) -> tuple[Passes, Tensor]:
     model: Any = LlamaForCausalLM(config)
     model.to(lab.device).eval()
     prompt = torch.randint(1024, (1, 128)).to(lab.device)
-    passes = Passes(model, DynamicCache(config=config), torch.ones_like(prompt), None)
+    passes = Passes(adapter_for(model, DynamicCache(config=config)))
     with torch.inference_mode():
-        passes.prompts(prompt)
+        passes.prompts(prompt, torch.ones_like(prompt))
     return passes, prompt
 
 
@@ -85,7 +86,7 @@ def _one_pass(passes: Passes, tokens: Tensor) -> None:
     """A window's pass, after which its entries are dropped again."""
     nothing = torch.zeros(1, dtype=torch.long, device=tokens.device)
     passes.window(tokens, nothing + tokens.shape[1] - 1)
-    passes.keep(nothing, tokens.shape[1], nothing > 0)
+    passes.keep(nothing)
 
 
 def window_of_drafts(drafts: int, vocabulary: int, device: str) -> tuple[Window, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,9 +15,10 @@ from .randomness import CounterSource
 from .scheme import Scheme
 from .stats import RowStats, SJDStats
 from .stopping import Stops
+from .streaming import Listener
 from .verification import Taken, step
 
-__all__ = ["Plan", "decode"]
+__all__ = ["Plan", "Prompts", "decode"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,18 @@ class Plan:
     length: int
     plain: int
     source: CounterSource
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What processors and the output see, ``ids`` [B, P], and what the model reads [B or 2 B, P'] with its ``mask``.
+
+    Where guided, the model reads negative prompts below the prompts.
+    """
+
+    ids: Tensor
+    read: Tensor
+    mask: Tensor
 
 
 @dataclass(slots=True)
@@ -51,6 +63,10 @@ class _Rows:
     @property
     def lengths(self) -> Tensor:
         return self.prompt + self.accepted
+
+    @property
+    def generated(self) -> Tensor:
+        return self.ids[:, self.prompt :]
 
     @property
     def newest(self) -> Tensor:
@@ -74,30 +90,29 @@ class _Rows:
 
 def decode(
     passes: Passes,
-    prompts: tuple[Tensor, Tensor],
+    prompts: Prompts,
     laws: Laws,
     stops: Stops,
     plan: Plan,
-    tell: Callable[[Tensor], None],
+    listener: Listener,
 ) -> tuple[Tensor, Tensor, SJDStats]:
     """Ids [B, P + N] after prompts, how many tokens of each row count [B], and what it took.
 
-    ``prompts`` are those that processors and the output see [B, P], and those that the model reads (with negative
-    prompts, where guided). ``tell`` hears the tokens of the first row as they are taken.
+    ``listener`` hears of tokens as they are taken.
     """
     begun = time.perf_counter()
-    rows = _Rows.after(prompts[0], plan.length)
-    logits = passes.prompts(prompts[1])
+    rows = _Rows.after(prompts.ids, plan.length)
+    logits = passes.prompts(prompts.read, prompts.mask)
     window = empty_window(logits[:, 0])
     steps: list[Tensor] = []
     while True:
         source = plan.source.at(2 * len(steps))
         taken, window = step(window, laws(logits, rows.ids, rows.lengths), rows.accepted, plan.scheme, source)
-        before = int(rows.lengths[0])
+        before = rows.accepted
         counts = rows.take(taken, stops)
-        tell(rows.ids[0, before : before + int(counts[0])])
+        listener(rows.generated, before, rows.accepted)
         if steps:
-            passes.keep(counts, logits.shape[1], rows.ended)
+            passes.keep(torch.where(rows.ended, 0, counts))
         steps.append(counts)
         if rows.ended.all():
             break
@@ -110,7 +125,7 @@ def decode(
 def _filled(window: Window, rows: _Rows, law: Tensor, plan: Plan, passes: Passes, source: CounterSource) -> Window:
     """The window of the next pass: as many drafts as it may have, none where a row has ended or begins plainly."""
     wanted = (plan.length - rows.accepted - 1).clamp_max(plan.window - 1)
-    if (room := passes.cache.room) is not None:
+    if (room := passes.room) is not None:
         wanted = wanted.clamp_max(room - 1)
     wanted = torch.where(rows.ended | (rows.accepted < plan.plain), 0, wanted)
     return fill(window, wanted, rows.accepted, (rows.newest, law), plan.initial, source)
