@@ -32,7 +32,8 @@ class SJDConfig:
     ``last_stats`` holds the `SJDStats` of the latest call.
 
     Raises ValueError for a window below 1, names that are none, an empty ``image_vocab``, a guidance scale of 0 or
-    less, one other than 1 without ``negative_prompt_ids``, or ``on_line`` without a grid.
+    less, one other than 1 without ``negative_prompt_ids``, and for a first draft from the line above, or ``on_line``,
+    without a grid.
     """
 
     window: int = 32
@@ -62,7 +63,8 @@ class SJDConfig:
             raise ValueError("guidance_scale needs negative_prompt_ids: the prompt of the pass to be guided away from")
         if self.on_line is not None and self.grid is None:
             raise ValueError("on_line hears of lines of a picture: give the grid that they lie in")
-        _ = self.scheme  # raises for a name that is none
+        if self.scheme.vertical and self.grid is None:
+            raise ValueError(f"init {self.init!r} drafts from the line above: give the grid that the lines lie in")
 
     @classmethod
     def paper(cls, **settings: Any) -> SJDConfig:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .drafts import Initial, Window, empty_window, fill
+from .drafts import Initial, Recent, Window, empty_window, fill
 from .laws import Laws
 from .passes import Passes
 from .randomness import CounterSource
@@ -103,11 +103,13 @@ def decode(
     begun = time.perf_counter()
     rows = _Rows.after(prompts.ids, plan.length)
     logits = passes.prompts(prompts.read, prompts.mask)
-    window = empty_window(logits[:, 0])
+    law = logits[:, 0].to(torch.promote_types(logits.dtype, torch.float32))
+    window, recent = empty_window(law), Recent.of(law, plan.initial.span)
     steps: list[Tensor] = []
     while True:
         source = plan.source.at(2 * len(steps))
-        taken, window = step(window, laws(logits, rows.ids, rows.lengths), rows.accepted, plan.scheme, source)
+        fresh = laws(logits, rows.ids, rows.lengths)
+        taken, window = step(window, fresh, rows.accepted, plan.scheme, source)
         before = rows.accepted
         counts = rows.take(taken, stops)
         listener(rows.generated, before, rows.accepted)
@@ -116,19 +118,20 @@ def decode(
         steps.append(counts)
         if rows.ended.all():
             break
-        window = _filled(window, rows, taken.law, plan, passes, plan.source.at(2 * len(steps) - 1))
+        recent.note(before, taken.tokens, fresh, counts)
+        window = _filled(window, rows, recent, plan, passes, plan.source.at(2 * len(steps) - 1))
         rows.write(window.tokens, window.counts)
         logits = passes.window(torch.cat([rows.newest[:, None], window.tokens], dim=1), window.counts)
     return rows.ids, rows.accepted, SJDStats(_row_stats(steps), time.perf_counter() - begun)
 
 
-def _filled(window: Window, rows: _Rows, law: Tensor, plan: Plan, passes: Passes, source: CounterSource) -> Window:
+def _filled(window: Window, rows: _Rows, recent: Recent, plan: Plan, passes: Passes, source: CounterSource) -> Window:
     """The window of the next pass: as many drafts as it may have, none where a row has ended or begins plainly."""
     wanted = (plan.length - rows.accepted - 1).clamp_max(plan.window - 1)
     if (room := passes.room) is not None:
         wanted = wanted.clamp_max(room - 1)
     wanted = torch.where(rows.ended | (rows.accepted < plan.plain), 0, wanted)
-    return fill(window, wanted, rows.accepted, (rows.newest, law), plan.initial, source)
+    return fill(window, wanted, rows.accepted, recent, plan.initial, source)
 
 
 def _row_stats(steps: list[Tensor]) -> tuple[RowStats, ...]:

@@ -43,8 +43,12 @@ class GridSpec:
 
     def starts_line(self, positions: Tensor) -> Tensor:
         """Where a generated token, counted from 0, is the first of its line, or stands outside of the grid."""
+        return self.columns(positions) <= 0
+
+    def columns(self, positions: Tensor) -> Tensor:
+        """The column of each of ``positions``, a line's end being the last one; -1 outside of the grid."""
         inside = positions - self.header
-        return (inside < 0) | (inside >= self.height * self.pitch) | (inside % self.pitch == 0)
+        return torch.where((inside >= 0) & (inside < self.height * self.pitch), inside % self.pitch, -1)
 
     def finished_lines(self, tokens: int) -> int:
         """How many lines are whole in the first ``tokens`` generated ones; what ends a line is not waited for."""
@@ -56,8 +60,7 @@ class GridSpec:
         inside = positions - self.header
         forced = torch.full_like(positions, -1)
         if self.line_end_id is not None:
-            within = (inside >= 0) & (inside < self.height * self.pitch)
-            forced[within & (inside % self.pitch == self.width)] = self.line_end_id
+            forced[self.columns(positions) == self.width] = self.line_end_id
         for i, end in enumerate(self._ends):
             forced[inside == self.height * self.pitch + i] = end
         return forced

@@ -20,11 +20,10 @@ __all__ = ["Taken", "residual", "step"]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a step decided: row b takes the first ``counts[b]`` of ``tokens`` [B, K + 1]; ``law`` [B, V] of its last."""
+    """What a step decided: row b takes the first ``counts[b]`` of ``tokens`` [B, K + 1]."""
 
     tokens: Tensor
     counts: Tensor
-    law: Tensor
 
 
 def residual(p: Tensor, q: Tensor) -> Tensor:
@@ -46,8 +45,7 @@ def step(window: Window, laws: Tensor, accepted: Tensor, scheme: Scheme, source:
     answers, run, kept = _by_noise(board, source) if scheme.verify == "gumbel" else _by_rejection(board, source)
     later = board.inside & (board.place > run[:, None])
     renewed = _renewed(board, scheme, kept, later, source)
-    last = board.laws[torch.arange(len(run), device=run.device), run]
-    return Taken(answers, run + 1, last), _behind(board, renewed, run)
+    return Taken(answers, run + 1), _behind(board, renewed, run)
 
 
 def _behind(board: _Board, renewed: Tensor, run: Tensor) -> Window:
