@@ -20,12 +20,7 @@ def mixed(x: Tensor) -> Tensor:
 
     On a CPU numpy does it, several times faster: it knows unsigned integers, and writes in place.
     """
-    if x.device.type == "cpu":
-        return torch.from_numpy(_mixed_by_numpy(x.numpy()))
-    x = x + GAMMA
-    x = (x ^ _shifted(x, _SHIFTS[0])) * _MIX[0]
-    x = (x ^ _shifted(x, _SHIFTS[1])) * _MIX[1]
-    return x ^ _shifted(x, _SHIFTS[2])
+    return torch.from_numpy(_mixed_by_numpy(x.numpy())) if x.device.type == "cpu" else _mixed_by_torch(x)
 
 
 def unit(x: Tensor) -> Tensor:
@@ -36,6 +31,13 @@ def unit(x: Tensor) -> Tensor:
 def fine_unit(x: Tensor) -> Tensor:
     """The same in float32, whose relative precision it has down to 2^-53; the largest numbers are rounded to 1."""
     return _shifted(x, 64 - _BITS).float().add_(0.5).mul_(2.0**-_BITS)
+
+
+def _mixed_by_torch(x: Tensor) -> Tensor:
+    x = x + GAMMA
+    for shift, factor in zip(_SHIFTS, _MIX, strict=False):
+        x = (x ^ _shifted(x, shift)) * factor
+    return x ^ _shifted(x, _SHIFTS[-1])
 
 
 def _mixed_by_numpy(x: np.ndarray) -> np.ndarray:

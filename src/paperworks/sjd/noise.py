@@ -24,6 +24,7 @@ __all__ = ["noise", "race", "winners"]
 _NOISE, _LEAST, _OTHERS = 3, 4, 5  # what a number is for, as in `randomness`
 _BLOCK = 32
 _PROMISING = 8  # blocks that are raced first
+_ROUNDING = 1 - 2**-20  # a margin, so that no rounding leaves the fastest token out
 _SMALL = 512  # a vocabulary whose noise costs less than sparing it
 
 
@@ -31,11 +32,11 @@ def noise(seeds: Tensor, positions: Tensor, vocabulary: int) -> Tensor:
     """The exponential noise of absolute ``positions`` [...] in rows with ``seeds`` [...]: [..., V], float32."""
     keys = _keys(seeds, positions)
     if vocabulary < _SMALL:
-        return _exponential(_stream(keys, _OTHERS, vocabulary))
-    blocks = -(-vocabulary // _BLOCK)
-    least, who = _least(keys, blocks)
-    every = torch.arange(blocks, device=keys.device).expand_as(least)
-    return _block(_stream_key(keys, _OTHERS)[..., None], every, least, who).flatten(-2)[..., :vocabulary]
+        return _log(_stream(keys, _OTHERS, vocabulary)).neg_()
+    bits = _stream(keys, _LEAST, -(-vocabulary // _BLOCK))
+    every = torch.arange(bits.shape[-1], device=keys.device).expand_as(bits)
+    others = _stream_key(keys, _OTHERS)[..., None]
+    return _block(others, every, _least(bits), _who(bits)).flatten(-2)[..., :vocabulary]
 
 
 def race(laws: Tensor, exponential: Tensor) -> Tensor:
@@ -46,62 +47,96 @@ def race(laws: Tensor, exponential: Tensor) -> Tensor:
 def winners(laws: Tensor, seeds: Tensor, positions: Tensor) -> Tensor:
     """``race(laws, noise(seeds, positions, V))`` [N] of ``laws`` [N, V], without making all of the noise.
 
-    No token of a block can be faster than its likeliest one would be with the block's least noise. So a few promising
-    blocks are raced first, and then those only that may still have a faster token. Each law has a positive weight.
+    No token is faster than it would be with its block's least noise. So a few promising blocks are raced first, and
+    then those tokens only that may be as fast as the fastest of them. Each law has a positive weight.
     """
     vocabulary = laws.shape[-1]
     if vocabulary < _SMALL:
         return race(laws, noise(seeds, positions, vocabulary))
-    blocks = (pad(laws, (0, -vocabulary % _BLOCK)) if vocabulary % _BLOCK else laws).reshape(len(laws), -1, _BLOCK)
-    keys, each = _keys(seeds, positions), blocks.shape[1]
-    least, who = _least(keys, each)
-    track = _Track(blocks.flatten(0, 1), _stream_key(keys, _OTHERS), least.flatten(), who.flatten(), each)
-    bounds = blocks.amax(-1) / least
+    track = _Track.lay(laws, _keys(seeds, positions))
+    bounds = track.laws.amax(-1).div_(track.least).view(len(laws), -1)
     top = bounds.topk(_PROMISING, sorted=False).indices
-    start = torch.arange(len(laws), device=laws.device)[:, None] * each
-    best, place = track.speeds((start + top).flatten()).view(len(laws), -1).max(-1)
-    token = top.gather(1, place[:, None] // _BLOCK)[:, 0] * _BLOCK + place % _BLOCK
-    index = (bounds.scatter_(1, top, 0) > best[:, None]).flatten().nonzero()[:, 0]
-    fast, place = track.speeds(index).max(-1)
-    row = index // each
-    better = best.scatter_reduce(0, row, fast, "amax")
-    first = (fast == better[row]) & (fast > best[row])
-    return token.index_put((row[first],), (index % each * _BLOCK + place)[first])
+    promising = (torch.arange(len(laws), device=laws.device)[:, None] * track.each + top).flatten()
+    best = track.speeds(promising).view(len(laws), -1).amax(-1)
+    blocks = (bounds >= best[:, None]).flatten().nonzero()[:, 0]
+    blocks, place = track.perhaps_as_fast(blocks, best)
+    speed = track.laws[blocks, place] / track.noise(blocks, place)
+    row = blocks // track.each
+    first = speed == best.scatter_reduce(0, row, speed, "amax")[row]
+    return torch.zeros_like(positions).index_put((row[first],), (blocks % track.each * _BLOCK + place)[first])
 
 
 @dataclass(frozen=True, slots=True)
 class _Track:
-    """Blocks of laws, N times ``each`` of them, numbered through: [N each, 32], their least noise and who has it."""
+    """N laws cut into ``each`` blocks, numbered through: [N each, 32], and the ``least`` noise of each block.
+
+    ``bits`` say which token has it, and ``keys`` [N] make the noise of the others.
+    """
 
     laws: Tensor
-    keys: Tensor
     least: Tensor
-    who: Tensor
+    bits: Tensor
+    keys: Tensor
     each: int
 
-    def speeds(self, index: Tensor) -> Tensor:
-        """How fast the tokens of the blocks ``index`` [M] are: [M, 32]."""
-        keys, block = self.keys.index_select(0, index // self.each), index % self.each
-        least, who = self.least.index_select(0, index), self.who.index_select(0, index)
-        return self.laws.index_select(0, index) / _block(keys, block, least, who)
+    @classmethod
+    def lay(cls, laws: Tensor, keys: Tensor) -> _Track:
+        whole = pad(laws, (0, -laws.shape[-1] % _BLOCK)) if laws.shape[-1] % _BLOCK else laws
+        each = whole.shape[-1] // _BLOCK
+        bits = _stream(keys, _LEAST, each).flatten()
+        return cls(whole.reshape(-1, _BLOCK), _least(bits), bits, _stream_key(keys, _OTHERS), each)
+
+    def perhaps_as_fast(self, blocks: Tensor, best: Tensor) -> tuple[Tensor, Tensor]:
+        """Blocks [T], of ``blocks`` [M], and places in them of tokens that may be as fast as ``best`` [N] of their law.
+
+        Most tokens are not likely enough for that even with their block's least noise.
+        """
+        row = blocks // self.each
+        needed = best.index_select(0, row) * self.least.index_select(0, blocks) * _ROUNDING
+        which, place = (self.laws.index_select(0, blocks) >= needed[:, None]).nonzero(as_tuple=True)
+        return blocks.index_select(0, which), place
+
+    def speeds(self, blocks: Tensor) -> Tensor:
+        """How fast all tokens of ``blocks`` [M] are: [M, 32]."""
+        place = torch.arange(_BLOCK, device=blocks.device).expand(len(blocks), -1)
+        noise = self.noise(blocks[:, None].expand_as(place).flatten(), place.flatten())
+        return self.laws.index_select(0, blocks) / noise.view_as(place)
+
+    def noise(self, blocks: Tensor, place: Tensor) -> Tensor:
+        """The noise [T] of the tokens at ``place`` [T] of ``blocks`` [T]."""
+        keys, least = self.keys.index_select(0, blocks // self.each), self.least.index_select(0, blocks)
+        others = _others(keys + _step(blocks % self.each * _BLOCK + place), least)
+        return torch.where(place == _who(self.bits.index_select(0, blocks)), least, others)
 
 
 def _block(keys: Tensor, block: Tensor, least: Tensor, who: Tensor) -> Tensor:
     """The noise [..., 32] of a position's ``block`` [...], whose ``least`` number token ``who`` of it has."""
-    place = torch.arange(_BLOCK, device=block.device)
-    steps = (block * _BLOCK * GAMMA)[..., None] + (place + 1) * GAMMA
-    more = _exponential(mixed(keys[..., None] + steps))
-    return torch.where(place == who[..., None], least[..., None], more.add_(least[..., None]))
+    steps = _step(block * _BLOCK)[..., None] + torch.arange(_BLOCK, device=block.device) * GAMMA
+    return _others(keys[..., None] + steps, least[..., None]).scatter_(-1, who[..., None], least[..., None])
 
 
-def _least(keys: Tensor, blocks: int) -> tuple[Tensor, Tensor]:
-    """The least noise [..., blocks] of each block of a position, and which of its 32 tokens has it."""
-    bits = _stream(keys, _LEAST, blocks)
-    return _exponential(bits).div_(_BLOCK), bits & (_BLOCK - 1)  # from the upper 52 bits, and from the lowest 5
+def _others(keys: Tensor, least: Tensor) -> Tensor:
+    """The noise of tokens with these ``keys`` in blocks whose ``least`` number another token has."""
+    return torch.sub(least, _log(mixed(keys)))
 
 
-def _exponential(bits: Tensor) -> Tensor:
-    return fine_unit(bits).neg_().log1p_().neg_()
+def _least(bits: Tensor) -> Tensor:
+    """The least of 32 exponential numbers, by the upper 52 of ``bits``."""
+    return _log(bits).mul_(-1 / _BLOCK)
+
+
+def _who(bits: Tensor) -> Tensor:
+    """Which of the 32 has it, by the lowest of ``bits``."""
+    return bits & (_BLOCK - 1)
+
+
+def _log(bits: Tensor) -> Tensor:
+    """The logarithm of a uniform number, by the upper 52 of ``bits``: an exponential number with a minus."""
+    return fine_unit(bits).neg_().log1p_()
+
+
+def _step(token: Tensor) -> Tensor:
+    return (token + 1) * GAMMA
 
 
 def _keys(seeds: Tensor, positions: Tensor) -> Tensor:
@@ -114,4 +149,4 @@ def _stream_key(keys: Tensor, kind: int) -> Tensor:
 
 def _stream(keys: Tensor, kind: int, length: int) -> Tensor:
     """So many random integers [..., length] for each of ``keys`` [...]."""
-    return mixed(_stream_key(keys, kind)[..., None] + torch.arange(1, length + 1, device=keys.device) * GAMMA)
+    return mixed(_stream_key(keys, kind)[..., None] + _step(torch.arange(length, device=keys.device)))

@@ -69,10 +69,11 @@ class CounterSource:
 
     def shared(self, laws: Tensor, positions: Tensor, where: Tensor) -> Tensor:
         """See `Source`: Gumbel's argmax, as the race that it is equivalent to."""
-        tokens = torch.zeros_like(positions)
-        chosen = laws.flatten(0, 1) if where.all() else laws[where]
         rows = self.seeds[:, None].expand_as(positions)
-        tokens[where] = winners(chosen, rows[where], positions[where])
+        if where.all():  # nothing to copy
+            return winners(laws.flatten(0, 1), rows.flatten(), positions.flatten()).view_as(positions)
+        tokens = torch.zeros_like(positions)
+        tokens[where] = winners(laws[where], rows[where], positions[where])
         return tokens
 
     def _uniform(self, kind: int, positions: Tensor) -> Tensor:
