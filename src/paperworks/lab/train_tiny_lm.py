@@ -215,21 +215,38 @@ def _optimizers(model: LlamaForCausalLM, recipe: Recipe) -> list[torch.optim.Opt
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, compare, and write the folder of the shipped model; see the module's docstring."""
-    parser = argparse.ArgumentParser(prog="python -m paperworks.lab.train_tiny_lm", description=main.__doc__)
-    parser.add_argument(
-        "--work", type=Path, default=Path(".paperworks/training/tiny_lm"), help="where checkpoints are kept"
+    train_and_ship(tiny_lm.RECIPES["tiny_lm"], tiny_lm.SHIPPED, module="paperworks.lab.train_tiny_lm", given=arguments)
+
+
+def train_and_ship(
+    recipe: Recipe,
+    out: Path,
+    *,
+    module: str,
+    given: Sequence[str] | None = None,
+    model: LlamaForCausalLM | None = None,
+    objective: Objective = next_token_loss,
+) -> None:
+    """What a script that makes a shipped model does: train on the standard library, compare, write the folder ``out``.
+
+    ``module`` is the script's name after ``python -m``, and ``given`` its arguments, else those of the command line.
+    ``model`` and ``objective`` are as `Training` has them. Raises RuntimeError as `ship` does.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}", description="Train, compare with a 5-gram, and write the folder of the model."
     )
-    parser.add_argument("--out", type=Path, default=tiny_lm.SHIPPED, help="the folder to write")
+    work = Path(".paperworks/training") / out.name
+    parser.add_argument("--work", type=Path, default=work, help="where checkpoints are kept")
+    parser.add_argument("--out", type=Path, default=out, help="the folder to write")
     parser.add_argument("--threads", type=int, default=2)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     torch.set_num_threads(options.threads)
-    recipe = tiny_lm.RECIPES["tiny_lm"]
     library = standard_library()
     tokenizer = tiny_lm.train_tokenizer(library.texts("train"), recipe.vocabulary)
     streams = {split: tiny_lm.token_stream(tokenizer, library.texts(split)) for split in SPLITS}
     sizes = tiny_lm.token_sizes(tokenizer)
     print(library.sizes(), {split: len(stream) for split, stream in streams.items()}, flush=True)
-    training = Training(recipe, streams["train"], options.work)
+    training = Training(recipe, streams["train"], options.work, model=model, objective=objective)
     _train_loudly(training, streams["validation"][:WATCHED], sizes)
     ship(options.out, training, tokenizer, library, streams, sizes)
 
