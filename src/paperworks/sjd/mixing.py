@@ -6,12 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["GAMMA", "fine_unit", "mixed", "unit"]
+__all__ = ["GAMMA", "mixed", "unit"]
 
 GAMMA = -7046029254386353131  # 0x9E3779B97F4A7C15, the odd step of SplitMix64, as a signed integer
 _MIX = (-4658895280553007687, -7723592293110705685)  # 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _SHIFTS = (30, 27, 31)
 _BITS = 52
+_UNSIGNED_GAMMA, *_FACTORS = (np.int64(constant).view(np.uint64) for constant in (GAMMA, *_MIX))
+_UNSIGNED_ROUNDS = tuple(zip(map(np.uint64, _SHIFTS), _FACTORS, strict=False))
+_LAST_SHIFT = np.uint64(_SHIFTS[-1])
 _CACHED = 2**15  # numbers that are mixed at a time, so that they stay in a core's cache
 
 
@@ -28,11 +31,6 @@ def unit(x: Tensor) -> Tensor:
     return (_shifted(x, 64 - _BITS).double() + 0.5) * 2.0**-_BITS
 
 
-def fine_unit(x: Tensor) -> Tensor:
-    """The same in float32, whose relative precision it has down to 2^-53; the largest numbers are rounded to 1."""
-    return _shifted(x, 64 - _BITS).float().add_(0.5).mul_(2.0**-_BITS)
-
-
 def _mixed_by_torch(x: Tensor) -> Tensor:
     x = x + GAMMA
     for shift, factor in zip(_SHIFTS, _MIX, strict=False):
@@ -41,16 +39,15 @@ def _mixed_by_torch(x: Tensor) -> Tensor:
 
 
 def _mixed_by_numpy(x: np.ndarray) -> np.ndarray:
-    gamma, *factors = (np.int64(constant).view(np.uint64) for constant in (GAMMA, *_MIX))
     answer = x.astype(np.int64, order="C")
     flat = answer.reshape(-1).view(np.uint64)
     for start in range(0, flat.size, _CACHED):
         part = flat[start : start + _CACHED]
-        part += gamma
-        for shift, factor in zip(_SHIFTS, factors, strict=False):
-            part ^= part >> np.uint64(shift)
+        part += _UNSIGNED_GAMMA
+        for shift, factor in _UNSIGNED_ROUNDS:
+            part ^= part >> shift
             part *= factor
-        part ^= part >> np.uint64(_SHIFTS[-1])
+        part ^= part >> _LAST_SHIFT
     return answer
 
 

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .mixing import GAMMA, fine_unit, mixed
+from .mixing import GAMMA, mixed
 
 __all__ = ["noise", "race", "winners"]
 
 _NOISE, _LEAST, _OTHERS = 3, 4, 5  # what a number is for, as in `randomness`
 _BLOCK = 32
+_MIDDLE = 2**63 - 2**12
 _PROMISING = 8  # blocks that are raced first
 _ROUNDING = 1 - 2**-20  # a margin, so that no rounding leaves the fastest token out
 _SMALL = 512  # a vocabulary whose noise costs less than sparing it
@@ -121,7 +122,7 @@ def _others(keys: Tensor, least: Tensor) -> Tensor:
 
 
 def _least(bits: Tensor) -> Tensor:
-    """The least of 32 exponential numbers, by the upper 52 of ``bits``."""
+    """The least of 32 exponential numbers, by the middle of ``bits``."""
     return _log(bits).mul_(-1 / _BLOCK)
 
 
@@ -131,8 +132,11 @@ def _who(bits: Tensor) -> Tensor:
 
 
 def _log(bits: Tensor) -> Tensor:
-    """The logarithm of a uniform number, by the upper 52 of ``bits``: an exponential number with a minus."""
-    return fine_unit(bits).neg_().log1p_()
+    """The logarithm of a uniform number by the middle 51 of ``bits``, float32: minus an exponential number.
+
+    It is precise where that is small, down to 2^-52: there are the winners.
+    """
+    return (bits & _MIDDLE).float().add_(2.0**11).mul_(-(2.0**-63)).log1p_()
 
 
 def _step(token: Tensor) -> Tensor:
