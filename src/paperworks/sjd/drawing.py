@@ -18,8 +18,20 @@ from .config import SJDConfig
 from .generation import speculative_jacobi
 from .image_model import ImageModel, load
 from .scheme import Coupling, Init, Verify
+from .stats import SJDStats
 
-__all__ = ["FAST", "PAPER", "PLAIN", "REPRODUCIBLE", "Way", "draw", "drawn", "jacobi_passes", "seconds_apiece", "shipped"]
+__all__ = [
+    "FAST",
+    "PAPER",
+    "PLAIN",
+    "REPRODUCIBLE",
+    "Way",
+    "draw",
+    "drawn",
+    "jacobi_passes",
+    "seconds_apiece",
+    "shipped",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +60,8 @@ def shipped(device: str = "cpu") -> ImageModel:
     return image
 
 
-def draw(image: ImageModel, names: Sequence[str], seeds: Sequence[int], way: Way) -> tuple[Tensor, SJDConfig]:
-    """Codes [P, 256] of one picture a name, each by its own seed, in one batch; and the config with its stats."""
+def draw(image: ImageModel, names: Sequence[str], seeds: Sequence[int], way: Way) -> tuple[NDArray[np.int64], SJDStats]:
+    """Codes [P, 256] of one picture a name, each by its own seed, in one batch; and what it took."""
     config = SJDConfig(
         window=way.window,
         init=way.init,
@@ -60,14 +72,16 @@ def draw(image: ImageModel, names: Sequence[str], seeds: Sequence[int], way: Way
         seed=list(seeds),
     )
     ids = image.ids(names).to(image.model.device)
-    out: Any = image.model.generate(  # type: ignore[operator]
+    model: Any = image.model
+    out = model.generate(
         ids,
         attention_mask=torch.ones_like(ids),
         custom_generate=speculative_jacobi,
         sjd_config=config,
         top_k=way.top_k,
     )
-    return out[:, 1:].cpu(), config
+    assert config.last_stats is not None
+    return out[:, 1:].cpu().numpy(), config.last_stats
 
 
 def drawn(*, way: Way, names: Sequence[str], first: int, device: str) -> dict[str, NDArray[np.int64]]:
@@ -75,33 +89,37 @@ def drawn(*, way: Way, names: Sequence[str], first: int, device: str) -> dict[st
 
     Picture b has the seed ``first + b``. ``taken`` counts the code itself, so its mean in a pass of n codes is n.
     """
-    codes, config = draw(shipped(device), names, range(first, first + len(names)), way)
-    stats = config.last_stats
-    assert stats is not None
+    codes, stats = draw(shipped(device), names, range(first, first + len(names)), way)
     taken = [np.repeat(row.accepted_per_step, row.accepted_per_step) for row in stats.per_row]
     passes = [row.nfe for row in stats.per_row]
-    return {"codes": codes.numpy(), "passes": np.array(passes), "taken": np.stack(taken)}
+    return {"codes": codes, "passes": np.array(passes), "taken": np.stack(taken)}
 
 
-def seconds_apiece(*, seed: int, names: Sequence[str], ways: Sequence[Way], device: str) -> list[list[float]]:
-    """Seconds for a picture of each name [ways, P], one at a time; the ways take turns, so that all meet the same load."""
+def seconds_apiece(
+    *, seed: int, names: Sequence[str], ways: Sequence[Way], device: str
+) -> dict[str, NDArray[np.float64]]:
+    """``seconds`` and ``passes`` of a picture of each name [ways, P], drawn one at a time.
+
+    Ways take turns at a name, so that all meet the same load of the machine.
+    """
     image = shipped(device)
-    draw(image, names[:1], [seed], ways[0])  # the first call sets up what later ones find
-    found = [[_seconds(image, name, seed, way) for way in ways] for name in names]
-    return [list(column) for column in zip(*found, strict=True)]
-
-
-def _seconds(image: ImageModel, name: str, seed: int, way: Way) -> float:
-    began = time.perf_counter()
-    draw(image, [name], [seed], way)
-    return time.perf_counter() - began
+    for way in ways:
+        draw(image, names[:1], [seed], way)  # the first call sets up what later ones find
+    seconds, passes = np.zeros((2, len(ways), len(names)))
+    for column, name in enumerate(names):
+        for line, way in enumerate(ways):
+            began = time.perf_counter()
+            _, stats = draw(image, [name], [seed], way)
+            seconds[line, column], passes[line, column] = time.perf_counter() - began, stats.nfe
+    return {"seconds": seconds, "passes": passes}
 
 
 @torch.inference_mode()
 def jacobi_passes(*, seed: int, names: Sequence[str], window: int, device: str) -> list[int]:
-    """Passes for a picture of each name by deterministic Jacobi decoding: a draft is taken where a fresh draw equals it.
+    """Passes for a picture of each name by deterministic Jacobi decoding.
 
-    Whatever the drafts, what is taken are draws from the laws after what was taken, so the law of the output is right.
+    A draft is taken where a fresh draw equals it. What is taken is always the fresh draw, so the output has the right
+    law.
     """
     image = shipped(device)
     return [_jacobi(image, name, window, torch.Generator().manual_seed(seed)) for name in names]

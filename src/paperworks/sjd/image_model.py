@@ -59,9 +59,9 @@ class ImageModel:
         return torch.tensor([[self.codes + self.prompts.index(name)] for name in prompts])
 
     @torch.inference_mode()
-    def paint(self, codes: Tensor) -> NDArray[np.uint8]:
+    def paint(self, codes: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Pictures [B, 64, 64, 3] of ``codes`` [B, 256]."""
-        painted = self.codec.decode(codes.view(len(codes), self.grid.height, self.grid.width))
+        painted = self.codec.decode(torch.from_numpy(codes).view(len(codes), self.grid.height, self.grid.width))
         return (painted * 255).round().to(torch.uint8).movedim(1, -1).numpy()
 
 
@@ -77,7 +77,7 @@ def load(folder: Path = SHIPPED) -> ImageModel:
     codec.load_state_dict({name: tensor.float() for name, tensor in load_file(folder / CODEC).items()})
     height, width = record["grid"]
     return ImageModel(
-        model=model.eval(),
+        model=model.eval(),  # type: ignore[no-untyped-call]
         codec=codec.eval(),
         grid=GridSpec(height=height, width=width),
         prompts=tuple(record["prompts"]),

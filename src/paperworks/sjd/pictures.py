@@ -28,7 +28,7 @@ _SOURCES: Mapping[str, Callable[[], Pixels]] = {
     "coffee": data.coffee,
     "flower": lambda: load_sample_image("flower.jpg"),
     "galaxies": data.hubble_deep_field,
-    "motorcycle": lambda: data.stereo_motorcycle()[0],
+    "motorcycle": lambda: data.stereo_motorcycle()[0],  # type: ignore[no-untyped-call]
     "retina": data.retina,
     "rocket": data.rocket,
     "temple": lambda: load_sample_image("china.jpg"),

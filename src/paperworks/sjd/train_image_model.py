@@ -2,7 +2,8 @@
 
 ``python -m paperworks.sjd.train_image_model`` takes random crops of nine pictures that come with scikit-image and
 scikit-learn, and simple patterns; makes a codebook of their patches and a decoder for it; and trains a small Llama on
-the crops' codes, each behind the name of its picture. It writes ``weights/image_model``. Started again after a cut, it goes on where it was.
+the crops' codes, each behind the name of its picture. It writes ``weights/image_model``. Started again after a cut, it
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -93,7 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     codec, error = _codec(options.work)
     codes = {split: _codes(codec, options.work, split) for split in CROPS}
     training = Training(
-        RECIPE, codes["train"].ravel(), options.work, model=untrained(RECIPE, _config()), batches=_whole_pictures
+        RECIPE,
+        codes["train"].ravel().astype(np.int32),
+        options.work,
+        model=untrained(RECIPE, _config()),
+        batches=_whole_pictures,
     )
     _train(training, torch.from_numpy(codes["validation"]))
     _ship(options.out, training, codec, error)
@@ -140,7 +145,7 @@ def _codebook(pixels: Tensor) -> Tensor:
 def _train_decoder(codec: PictureCodec, pixels: Tensor) -> float:
     """Lower the decoder's absolute error; returns the mean squared error of the last tenth of the steps."""
     recipe = CODEC_RECIPE
-    codes = torch.cat([codec.encode(part) for part in pixels.split(256)])
+    codes = torch.cat([codec.encode(part) for part in torch.split(pixels, 256)])
     optimizer = torch.optim.AdamW(codec.parameters(), lr=recipe.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, recipe.steps)
     rng, errors, began = np.random.default_rng(recipe.seed), [], time.monotonic()
@@ -168,7 +173,7 @@ def _codes(codec: PictureCodec, work: Path, split: str) -> Codes:
     sequences = []
     for index, name in enumerate(NAMES):
         pixels = _pixels(CROPS[split], name, seed=2 + list(CROPS).index(split))
-        codes = torch.cat([codec.encode(part).flatten(1) for part in pixels.split(256)]).numpy()
+        codes = torch.cat([codec.encode(part).flatten(1) for part in torch.split(pixels, 256)]).numpy()
         sequences.append(np.insert(codes, 0, CODEC_RECIPE.codes + index, axis=1))
     found = np.concatenate(sequences)
     np.save(kept, found)
@@ -201,7 +206,7 @@ def _nats(model: LlamaForCausalLM, sequences: Tensor) -> float:
     model.train(False)
     losses = [
         torch.nn.functional.cross_entropy(model(rows[:, :-1]).logits.transpose(1, 2), rows[:, 1:])
-        for rows in sequences.split(60)
+        for rows in torch.split(sequences, 60)
     ]
     return float(torch.stack(losses).mean())
 

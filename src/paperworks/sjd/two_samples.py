@@ -1,4 +1,4 @@
-"""Whether two samples of pictures can be told apart: by their codes, by what the model thinks of them, by their looks."""
+"""Whether two samples of pictures can be told apart: by codes, by what the model thinks of them, by their looks."""
 
 from __future__ import annotations
 
@@ -40,12 +40,11 @@ class Sample:
 @torch.inference_mode()
 def sample_of(image: ImageModel, names: Sequence[str], codes: NDArray[np.int64]) -> Sample:
     """What is compared of pictures with ``codes`` [P, 256]."""
-    given = torch.from_numpy(codes)
     counts = [np.bincount(row, minlength=image.codes) for row in codes]
-    painted = image.paint(given).astype(np.float64)
+    painted = image.paint(codes).astype(np.float64)
     side = painted.shape[1] // _CELL
     looks = painted.reshape(len(painted), side, _CELL, side, _CELL, 3).mean((2, 4)).reshape(len(painted), -1)
-    return Sample(np.array(counts, dtype=np.float64), _nats(image, image.ids(names), given), looks)
+    return Sample(np.array(counts, dtype=np.float64), _nats(image, image.ids(names), torch.from_numpy(codes)), looks)
 
 
 def _nats(image: ImageModel, prompts: Tensor, codes: Tensor) -> Floats:
@@ -87,7 +86,7 @@ def _first_of(size: int, groups: NDArray[Any], rng: np.random.Generator) -> NDAr
 
 def _chi_square(counts: Floats, share: Floats) -> Floats:
     present = counts.sum(0) > 0
-    return ((share @ counts[:, present]) ** 2 / counts[:, present].sum(0)).sum(1)
+    return np.asarray(((share @ counts[:, present]) ** 2 / counts[:, present].sum(0)).sum(1))
 
 
 def _share_as_large(statistics: Floats) -> float:
