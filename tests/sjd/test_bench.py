@@ -7,6 +7,7 @@ import torch
 from paperworks.lab import Lab
 from paperworks.sjd import bench as benchmark
 from paperworks.sjd.drafts import Window
+from paperworks.sjd.scheme import Scheme
 
 
 def test_the_peer_takes_tokens_by_the_right_law():
@@ -28,6 +29,15 @@ def test_rows_name_their_case_peer_and_target(monkeypatch, tmp_path):
     for name, small in {"WINDOW": 4, "VOCABULARY": 300, "LAYERS": 1, "WIDTH": 32}.items():
         monkeypatch.setattr(benchmark, name, small)
     rows = list(benchmark.bench(Lab("sjd", home=tmp_path, cache=tmp_path)))
-    assert [row.peer for row in rows] == [benchmark.LOOP] * 3 + [benchmark.ONE_TOKEN]
-    assert [row.target for row in rows] == [1 / 20, None, None, None]
-    assert rows[0].case == "sampler, 4 drafts, 300 tokens, independent drafts"
+    assert [row.peer for row in rows] == [benchmark.LOOP] * 6 + [benchmark.ONE_TOKEN]
+    assert [row.target for row in rows] == [1 / 20] * 6 + [None]
+    assert rows[0].case == "sampler, 4 drafts, 300 tokens, independent drafts, rejection sampling"
+
+
+def test_the_sampler_goes_on_through_a_picture(monkeypatch):
+    for name, small in {"WINDOW": 6, "VOCABULARY": 50}.items():
+        monkeypatch.setattr(benchmark, name, small)
+    sampler = benchmark.Sampler(Scheme(), "cpu")
+    for _ in range(40):
+        sampler()
+    assert 40 < sampler.accepted < 40 * 7
