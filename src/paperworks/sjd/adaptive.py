@@ -72,9 +72,9 @@ class MeasuredWindow:
         untried = [width for width, seconds in self._seconds.items() if len(seconds) < _TRIALS]
         if untried:
             return untried[-1]
-        return max(self._seconds, key=lambda width: self._tokens(width) / self._seconds[width][0])
+        return max(self._seconds, key=lambda width: self.expected_tokens(width) / self._seconds[width][0])
 
-    def _tokens(self, width: int) -> float:
+    def expected_tokens(self, width: int) -> float:
         """Tokens that a pass of ``width`` is expected to take."""
         if not self._tested:
             return 1.0

@@ -1,0 +1,83 @@
+"""The measured window: it goes where a second brings the most tokens, and changes nothing that is drawn."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from paperworks.sjd.adaptive import MeasuredWindow
+from paperworks.sjd.config import SJDConfig
+
+
+class Machine:
+    """A clock on which a pass of W tokens takes ``fixed + each * W`` seconds."""
+
+    def __init__(self, fixed, each):
+        self.fixed, self.each, self.time = fixed, each, 0.0
+
+    def __call__(self):
+        return self.time
+
+    def settled(self, acceptance, largest=64, passes=60):
+        """What a window of at most ``largest`` comes to when drafts are accepted with that probability each."""
+        generator = torch.Generator().manual_seed(0)
+        windows = MeasuredWindow(largest, clock=self)
+        windows.note(1, torch.tensor([1]), torch.tensor([0]))
+        for _ in range(passes):
+            width = windows.now
+            kept = torch.rand(width - 1, generator=generator) < acceptance
+            self.time += self.fixed + self.each * width
+            windows.note(width, 1 + kept.long().cumprod(0).sum()[None], torch.tensor([width - 1]))
+        return windows.now
+
+
+def test_where_wide_passes_are_free_the_widest_wins():
+    assert Machine(fixed=1.0, each=0.0).settled(acceptance=0.95) == 64
+
+
+def test_where_every_token_costs_the_narrowest_wins():
+    assert Machine(fixed=0.0, each=1.0).settled(acceptance=0.8) == 8
+
+
+def test_in_between_it_is_where_tokens_a_second_peak():
+    fixed, each, acceptance = 1.0, 0.05, 0.9
+
+    def tokens_a_second(width):
+        return (1 - acceptance**width) / (1 - acceptance) / (fixed + each * width)
+
+    best = max((8, 16, 32, 64), key=tokens_a_second)
+    assert best == 16
+    assert Machine(fixed, each).settled(acceptance, passes=300) == best
+
+
+def test_every_width_is_tried_before_one_is_chosen():
+    machine, seen = Machine(1.0, 0.0), []
+    windows = MeasuredWindow(20, clock=machine)
+    windows.note(1, torch.tensor([1]), torch.tensor([0]))
+    for _ in range(6):
+        seen.append(windows.now)
+        machine.time += 1
+        windows.note(windows.now, torch.tensor([1]), torch.tensor([3]))
+    assert seen == [20, 20, 16, 16, 8, 8]
+
+
+def test_rows_that_have_ended_say_nothing_of_acceptance():
+    machine = Machine(1.0, 0.0)
+    windows = MeasuredWindow(8, clock=machine)
+    for _ in range(4):
+        machine.time += 1
+        windows.note(8, torch.tensor([4, 0]), torch.tensor([3, 0]))
+    assert windows.expected_tokens(8) == 8.0
+
+
+def test_a_largest_window_of_none_is_refused():
+    with pytest.raises(ValueError, match="at least 1 token"):
+        MeasuredWindow(0)
+
+
+def test_pictures_stay_the_same_whatever_windows_are_chosen(llama, prompts, speculate):
+    ids = prompts(2, 5)
+    fixed, _ = speculate(llama, ids, 40, config=SJDConfig.reproducible(seed=3, window=16))
+    adaptive, stats = speculate(llama, ids, 40, config=SJDConfig.reproducible(seed=3, window=16, adaptive_window=True))
+    assert torch.equal(fixed, adaptive)
+    assert [row.tokens for row in stats.per_row] == [40, 40]
