@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paperworks.core import Measurement
+from paperworks.core import Measurement, Untested
 from paperworks.lab import Lab, stats
 
 from . import figures
@@ -78,11 +78,14 @@ class Pictures:
         return f"{count}; {self.tokens} tokens out of {self.image.codes}, a model of {parameters / 1e6:.1f} M; {more}"
 
 
-def on_pictures(pictures: Pictures) -> Iterator[Measurement]:
+def on_pictures(pictures: Pictures) -> Iterator[Measurement | Untested]:
     """C1, C2 and C7 to C10."""
     yield _passes(pictures)
-    yield _seconds(pictures)
-    yield _deterministic(pictures)
+    if pictures.sizes.timed:
+        yield _seconds(pictures)
+        yield _deterministic(pictures)
+    else:
+        yield from (Untested(claim=claim, reason="it needs --preset quick or full") for claim in ("C2", "C7"))
     yield _first_drafts(pictures)
     yield _randomness(pictures)
     yield _saturation(pictures)

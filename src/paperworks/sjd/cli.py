@@ -56,8 +56,10 @@ def sample(
         image = model_of(model)
         with cli.bars() as progress:
             shown = show(image, prompt or image.prompts, seed, ways, progress)
-    except (OSError, ValueError) as error:
-        raise UserError(str(error).strip().partition("\n")[0]) from error
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    except OSError as error:
+        raise UserError(f"{model!r} is no folder, and not to be had from the hub: {_first_line(error)}") from error
     try:
         write_atomically(out, sheet(shown))
     except OSError as error:
@@ -68,6 +70,10 @@ def sample(
     columns = ("prompt", "decoder", "passes", "seconds")
     rows = [(one.prompt, one.decoder, str(one.passes), f"{one.seconds:.2f}") for one in shown]
     cli.show(cli.table(columns, rows), _summary(shown, out))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def _ways(scheme: str, window: int, top_k: int, *, compare: bool) -> dict[str, Way]:

@@ -36,13 +36,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """A way to draw: a scheme with its ``window``, and the ``top_k`` that decides the law (0: all codes)."""
+    """A way to draw: a scheme with its ``window``, and the ``top_k`` that decides the law (0: all codes).
+
+    With ``adaptive`` the window is the most, and measured cost decides.
+    """
 
     window: int = 16
     init: Init = "onehot"
     coupling: Coupling = "independent"
     verify: Verify = "mrs"
     top_k: int = 0
+    adaptive: bool = False
 
 
 PAPER = Way()
@@ -67,6 +71,7 @@ def draw(image: ImageModel, names: Sequence[str], seeds: Sequence[int], way: Way
         init=way.init,
         coupling=way.coupling,
         verify=way.verify,
+        adaptive_window=way.adaptive,
         grid=image.grid,
         image_vocab=torch.arange(image.codes),
         seed=list(seeds),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from paperworks.lab.weights import recorded
 from .codec import PictureCodec
 from .grid import GridSpec
 
-__all__ = ["CODEC", "PATTERNS", "RECORD", "SHIPPED", "ImageModel", "load"]
+__all__ = ["CODEC", "PATTERNS", "RECORD", "SHIPPED", "ImageModel", "load", "settle"]
 
 SHIPPED = Path(__file__).parent / "weights" / "image_model"
 CODEC, RECORD = "codec.safetensors", "recipe.json"
@@ -63,6 +64,13 @@ class ImageModel:
         """Pictures [B, 64, 64, 3] of ``codes`` [B, 256]."""
         painted = self.codec.decode(torch.from_numpy(codes).view(len(codes), self.grid.height, self.grid.width))
         return (painted * 255).round().to(torch.uint8).movedim(1, -1).numpy()
+
+
+def settle(model: LlamaForCausalLM, codes: int, tokens: int) -> None:
+    """Make ``generate`` of a model draw whole pictures without being told: codes only, by the full law."""
+    generation: Any = model.generation_config
+    generation.max_new_tokens, generation.do_sample, generation.top_k = tokens, True, 0
+    generation.suppress_tokens = list(range(codes, model.config.vocab_size))
 
 
 def load(folder: Path = SHIPPED) -> ImageModel:

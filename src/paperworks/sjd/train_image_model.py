@@ -28,11 +28,11 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 
 from paperworks.lab.disk import sha256_of, write_atomically
-from paperworks.lab.tiny_lm import Recipe
+from paperworks.lab.tiny_lm import Recipe, without_bars
 from paperworks.lab.train_tiny_lm import Training, untrained
 
 from .codec import PATCH, PictureCodec, patches
-from .image_model import CODEC, RECORD, SHIPPED
+from .image_model import CODEC, RECORD, SHIPPED, settle
 from .pictures import NAMES, SIDE, crops
 
 __all__ = ["main"]
@@ -216,11 +216,10 @@ def _ship(out: Path, training: Training, codec: PictureCodec, error: float) -> N
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     model = training.model
-    generation = model.generation_config
-    generation.max_new_tokens, generation.do_sample, generation.top_k = TOKENS, True, 0
-    generation.suppress_tokens = list(range(CODEC_RECIPE.codes, RECIPE.vocabulary))
+    settle(model, CODEC_RECIPE.codes, TOKENS)
     torch.nn.Module.half(model)
-    model.save_pretrained(beside)
+    with without_bars():
+        model.save_pretrained(beside)
     save_file({name: tensor.half() for name, tensor in codec.state_dict().items()}, beside / CODEC)
     record: dict[str, Any] = {
         "prompts": NAMES,
