@@ -1,6 +1,6 @@
 """The small image model that comes with the package: names of pictures in, codes of pictures out.
 
-A picture is 16 x 16 codes in lines from the top, each one of 256, and a prompt is one token, the picture's name. The
+A picture is 16 x 16 codes in lines from the top, each one of 512, and a prompt is one token, the picture's name. The
 model is a Llama of transformers' own and so an ordinary folder for it, with what paints codes (``codec.safetensors``)
 and the record of its making (``recipe.json``) beside it; `paperworks.sjd.train_image_model` made it.
 """

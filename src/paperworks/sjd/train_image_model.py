@@ -48,7 +48,7 @@ SHOW_EVERY = 100
 class CodecRecipe:
     """A codebook from the patches of ``crops`` crops a picture, and ``steps`` steps of ``batch`` for its decoder."""
 
-    codes: int = 256
+    codes: int = 512
     width: int = 48
     blocks: int = 2
     crops: int = 400
@@ -72,7 +72,7 @@ RECIPE = Recipe(
     heads=4,
     kv_heads=4,
     context=TOKENS,
-    tokens=12_000_000,
+    tokens=4_500_000,
     batch=16,
     learning_rate=4e-3,
 )

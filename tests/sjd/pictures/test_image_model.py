@@ -68,15 +68,15 @@ def test_coupled_drafts_take_far_fewer_passes_on_real_pictures(shipped):
     assert 3.9 * ours < 9 * 256
 
 
-def test_the_folder_is_an_ordinary_one_for_transformers():
+def test_the_folder_is_an_ordinary_one_for_transformers(shipped):
     model = AutoModelForCausalLM.from_pretrained(SHIPPED, dtype=torch.float32)
-    drawn = model.generate(torch.tensor([[256]]), attention_mask=torch.ones(1, 1, dtype=torch.long), max_new_tokens=5)
+    drawn = model.generate(shipped.ids(["cat"]), attention_mask=torch.ones(1, 1, dtype=torch.long), max_new_tokens=5)
     assert drawn.shape == (1, 6)
-    assert (drawn[:, 1:] < 256).all()
+    assert (drawn[:, 1:] < shipped.codes).all()
 
 
 def test_unknown_prompts_are_refused(shipped):
-    assert shipped.ids(["cat"]).tolist() == [[256 + NAMES.index("cat")]]
+    assert shipped.ids(["cat"]).tolist() == [[shipped.codes + NAMES.index("cat")]]
     with pytest.raises(ValueError, match="not 'dog'"):
         shipped.ids(["dog"])
 
