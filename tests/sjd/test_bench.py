@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from paperworks.lab import Lab
 from paperworks.sjd import bench as benchmark
 from paperworks.sjd.drafts import Window
+from paperworks.sjd.randomness import CounterSource
 from paperworks.sjd.scheme import Scheme
+from paperworks.sjd.verification import step
 
 
 def test_the_peer_takes_tokens_by_the_right_law():
@@ -35,10 +38,13 @@ def test_rows_name_their_case_peer_and_target(monkeypatch, tmp_path):
     assert rows[0].case == "sampler, 4 drafts, 300 tokens, independent drafts, rejection sampling"
 
 
-def test_the_sampler_goes_on_through_a_picture(monkeypatch):
-    for name, small in {"WINDOW": 6, "VOCABULARY": 50}.items():
-        monkeypatch.setattr(benchmark, name, small)
-    sampler = benchmark.Sampler(Scheme(), "cpu")
-    for _ in range(40):
-        sampler()
-    assert 40 < sampler.accepted < 40 * 7
+@pytest.mark.parametrize("by_noise", [False, True])
+def test_about_as_much_is_accepted_as_in_pictures(by_noise):
+    scheme = Scheme(coupling="gumbel" if by_noise else "independent")
+    nothing = torch.zeros(1, dtype=torch.long)
+    counts = []
+    for seed in range(40):
+        source = CounterSource(torch.tensor([seed]))
+        window, laws = benchmark.window_of_drafts(32, 200, source, by_noise=by_noise)
+        counts.append(int(step(window, laws, nothing, scheme, source.at(1))[0].counts))
+    assert 2 < sum(counts) / len(counts) < 8

@@ -16,14 +16,43 @@ __all__ = ["Initial", "Recent", "Window", "empty_window", "fill"]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Drafts of B rows: ``tokens`` [B, K], the law that each was drawn from [B, K, V], and how many count [B].
+    """Drafts of B rows: ``tokens`` [B, K], the law that each was drawn from, and how many count [B].
 
-    Row b's drafts are its first ``counts[b]`` places; the others hold anything.
+    Row b's drafts are its first ``counts[b]`` places; the others hold anything. The laws of places that a pass has
+    predicted are in ``predicted`` [B, K', V], those of the places behind, drafted for the first time, in ``first``
+    [B, K - K', V], or nowhere if there are none. So nothing that large is copied only to stand side by side.
     """
 
     tokens: Tensor
-    laws: Tensor
+    predicted: Tensor
     counts: Tensor
+    first: Tensor | None = None
+
+    @property
+    def laws(self) -> Tensor:
+        """The laws of all drafts [B, K, V]."""
+        return self.predicted if self.first is None else torch.cat([self.predicted, self.first], dim=1)
+
+    def laws_at(self, place: Tensor) -> Tensor:
+        """Copies of the laws at ``place`` [B, R]: [B, R, V]."""
+        row = torch.arange(len(place), device=place.device)[:, None]
+        known = self.predicted.shape[1]
+        if self.first is None:
+            return self.predicted[row, place]
+        if not known:
+            return self.first[row, place]
+        laws = self.predicted[row, place.clamp_max(known - 1)]
+        b, i = (place >= known).nonzero(as_tuple=True)
+        laws[b, i] = self.first[b, place[b, i] - known]
+        return laws
+
+    def chances(self) -> Tensor:
+        """The probability of each draft under the law that it was drawn from [B, K]."""
+        known = self.predicted.shape[1]
+        of_known = self.predicted.gather(-1, self.tokens[:, :known, None])[..., 0]
+        if self.first is None:
+            return of_known
+        return torch.cat([of_known, self.first.gather(-1, self.tokens[:, known:, None])[..., 0]], dim=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +119,14 @@ def fill(window: Window, wanted: Tensor, accepted: Tensor, recent: Recent, initi
     if not missing.any():
         return Window(window.tokens[:, :width], window.laws[:, :width], wanted)
     tokens, laws = _first(window, accepted[:, None] + place, accepted, recent, initial, source, missing)
-    kept = slice(whole, min(width, window.tokens.shape[1]))
-    if (held := kept.stop - kept.start) > 0:
-        tokens[:, :held] = torch.where(old[:, :held], window.tokens[:, kept], tokens[:, :held])
-        laws[:, :held] = torch.where(old[:, :held, None], window.laws[:, kept], laws[:, :held])
-    return Window(
-        torch.cat([window.tokens[:, :whole], tokens], dim=1), torch.cat([window.laws[:, :whole], laws], dim=1), wanted
-    )
+    held = min(width, window.tokens.shape[1])
+    if whole < held:  # some rows have drafts here already, others do not
+        old, here = old[:, : held - whole], slice(whole, held)
+        mixed = torch.where(old, window.tokens[:, here], tokens[:, : held - whole])
+        mixed_laws = torch.where(old[..., None], window.laws[:, here], laws[:, : held - whole])
+        tokens = torch.cat([mixed, tokens[:, held - whole :]], dim=1)
+        laws = torch.cat([mixed_laws, laws[:, held - whole :]], dim=1)
+    return Window(torch.cat([window.tokens[:, :whole], tokens], dim=1), window.laws[:, :whole], wanted, laws)
 
 
 def _first(
@@ -171,7 +201,7 @@ def _line_starts(positions: Tensor, where: Tensor, grid: GridSpec | None) -> Ten
 
 def _forced(tokens: Tensor, laws: Tensor, positions: Tensor, grid: GridSpec | None) -> tuple[Tensor, Tensor]:
     if grid is None:
-        return tokens, laws.clone()
+        return tokens, laws
     forced = grid.forced(positions)
     tokens = torch.where(forced < 0, tokens, forced)
     return tokens, torch.where((forced < 0)[..., None], laws, _point(tokens, laws))

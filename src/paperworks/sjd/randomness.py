@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from .mixing import mixed, unit
-from .noise import NoiseWindow, noise, race
+from .noise import noise, race, winners
 
 __all__ = ["CounterSource", "Source", "inverse", "noise", "race"]
 
@@ -49,16 +49,15 @@ class CounterSource:
 
     seeds: Tensor
     turn: int = 0
-    _noise: NoiseWindow = field(init=False)
+    _streams: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_noise", NoiseWindow(self.seeds))
+        kinds = torch.arange(_DRAW + 1, device=self.seeds.device)[:, None]
+        object.__setattr__(self, "_streams", mixed(mixed(mixed(self.seeds) + kinds) + self.turn))
 
     def at(self, turn: int) -> CounterSource:
         """The same source at another turn."""
-        other = replace(self, turn=turn)
-        object.__setattr__(other, "_noise", self._noise)
-        return other
+        return replace(self, turn=turn)
 
     def bernoulli(self, above: Tensor, below: Tensor, positions: Tensor, where: Tensor) -> Tensor:
         """See `Source`; multiplies rather than divides, since ``below`` may be 0."""
@@ -70,11 +69,15 @@ class CounterSource:
 
     def shared(self, laws: Tensor, positions: Tensor, where: Tensor) -> Tensor:
         """See `Source`: Gumbel's argmax, as the race that it is equivalent to."""
-        return self._noise.winners(laws, positions, where)
+        rows = self.seeds[:, None].expand_as(positions)
+        if where.all():  # nothing to copy
+            return winners(laws.flatten(0, 1), rows.flatten(), positions.flatten()).view_as(positions)
+        tokens = torch.zeros_like(positions)
+        tokens[where] = winners(laws[where], rows[where], positions[where])
+        return tokens
 
     def _uniform(self, kind: int, positions: Tensor) -> Tensor:
-        key = mixed(mixed(mixed(mixed(self.seeds) + kind) + self.turn)[:, None] + positions)
-        return unit(key)
+        return unit(mixed(self._streams[kind][:, None] + positions))
 
 
 def inverse(laws: Tensor, level: Tensor) -> Tensor:

@@ -31,8 +31,11 @@ def residual(p: Tensor, q: Tensor) -> Tensor:
 
     Nothing is left only where p equals q up to rounding, and there every law between them is right.
     """
-    left = (p - q).clamp_min(0)
-    return torch.where(left.sum(-1, keepdim=True) > 0, left, p)
+    left = (p - q).clamp_min_(0)
+    nothing = left.sum(-1) <= 0
+    if nothing.any():
+        left[nothing] = p[nothing]
+    return left
 
 
 def step(window: Window, laws: Tensor, accepted: Tensor, scheme: Scheme, source: Source) -> tuple[Taken, Window]:
@@ -89,11 +92,20 @@ class _Board:
 
     def kept(self, source: Source) -> Tensor:
         """The test of modified rejection sampling, draft by draft [B, K + 1]; False where there is no draft."""
-        drafts = self.window.tokens[..., None]
-        above, below = self.laws[:, :-1].gather(-1, drafts), self.window.laws.gather(-1, drafts)
+        above = self.laws[:, :-1].gather(-1, self.window.tokens[..., None])[..., 0]
         drafted = self.drafted[:, :-1]
-        passed = source.bernoulli(above[..., 0], below[..., 0], self.positions[:, :-1], drafted) & drafted
+        passed = source.bernoulli(above, self.window.chances(), self.positions[:, :-1], drafted) & drafted
         return torch.cat([passed, torch.zeros_like(self.drafted[:, :1])], dim=1)
+
+    def left(self, place: Tensor) -> Tensor:
+        """What replaces a draft at each ``place`` [B, R]; the fresh law itself where there is none [B, R, V]."""
+        row = torch.arange(len(place), device=place.device)[:, None]
+        fresh = self.laws[row, place]
+        if not self.window.tokens.shape[1]:
+            return fresh
+        old = self.window.laws_at(place.clamp_max(self.window.tokens.shape[1] - 1))
+        old[~self.drafted.gather(1, place)] = 0
+        return residual(fresh, old)
 
 
 def _by_noise(board: _Board, source: Source) -> tuple[Tensor, Tensor, None]:
@@ -106,14 +118,9 @@ def _by_rejection(board: _Board, source: Source) -> tuple[Tensor, Tensor, Tensor
     """Take drafts as long as they pass their test; the one that does not is replaced from the residual."""
     kept = board.kept(source)
     run = _leading(kept)
-    row = torch.arange(len(run), device=run.device)
-    law = board.laws[row, run]
-    if board.window.tokens.shape[1]:
-        rejected = board.drafted[row, run]
-        draft_law = board.window.laws[row, run.clamp_max(board.window.tokens.shape[1] - 1)]
-        law = torch.where(rejected[:, None], residual(law, draft_law), law)
+    law = board.left(run[:, None])
     everywhere = torch.ones_like(run[:, None], dtype=torch.bool)
-    token = source.categorical(law[:, None], board.positions.gather(1, run[:, None]), everywhere)
+    token = source.categorical(law, board.positions.gather(1, run[:, None]), everywhere)
     return torch.where(board.place == run[:, None], token, board.tokens), run, kept
 
 
@@ -143,13 +150,7 @@ def _replaced(board: _Board, first: int, where: Tensor, source: Source) -> Tenso
         return tokens
     place = where.long().argsort(dim=1, descending=True, stable=True)[:, :most]
     wanted = torch.arange(most, device=place.device) < counts[:, None]
-    drafted = board.drafted[:, first:].gather(1, place)
-    row = torch.arange(len(place), device=place.device)[:, None]
-    laws = board.laws[row, first + place]
-    if board.window.tokens.shape[1]:
-        draft_laws = board.window.laws[row, (first + place).clamp_max(board.window.tokens.shape[1] - 1)]
-        laws = torch.where(drafted[..., None], residual(laws, draft_laws), laws)
-    drawn = source.categorical(laws, board.positions[:, first:].gather(1, place), wanted)
+    drawn = source.categorical(board.left(first + place), board.positions[:, first:].gather(1, place), wanted)
     return tokens.scatter(1, place, torch.where(wanted, drawn, tokens.gather(1, place)))
 
 
