@@ -16,6 +16,7 @@ from . import figures
 from .drawing import FAST, PAPER, PLAIN, REPRODUCIBLE, Way, drawn, jacobi_passes, seconds_apiece, shipped
 from .image_model import PATTERNS
 from .projection import H200, LUMINA, projected_speedup
+from .published import FOLLOW_UPS
 from .sizes import Sizes
 from .two_samples import Sample, p_values, sample_of
 
@@ -118,7 +119,7 @@ def _passes(pictures: Pictures) -> Measurement:
             f"At a window of {ours.window} Gumbel coupling takes {against.value:.2f} times fewer passes than the "
             f"paper's scheme [{against.low:.2f}, {against.high:.2f}], at the same law."
         ),
-        rows=tuple(_passes_row(pictures, name, way) for name, way in ways),
+        rows=(*(_passes_row(pictures, name, way) for name, way in ways), *(one.row() for one in FOLLOW_UPS)),
         figures=(
             lab.figure("pictures", _samples(pictures), alt=figures.SAMPLES_ALT),
             lab.figure("accepted", figures.accepted(heat, pictures.image.grid), alt=figures.ACCEPTED_ALT),

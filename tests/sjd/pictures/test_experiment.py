@@ -69,6 +69,14 @@ def test_rows_of_passes_add_up(results, pictures):
     assert results["C1"].figures == ("pictures", "accepted")
 
 
+def test_what_others_published_is_marked_and_consistent(results):
+    rows = {row["scheme"]: row for row in results["C1"].rows if row["scheme"].startswith("published: ")}
+    assert len(rows) == 14
+    assert all("arXiv" in scheme or "as quoted" in scheme for scheme in rows)
+    coupled = rows["published: coupled, Lumina-mGPT 7B on MS-COCO (arXiv 2510.24211)"]
+    assert 2390 / coupled["passes"] == pytest.approx(coupled["times fewer"], abs=0.01)
+
+
 def test_projections_say_that_they_are_none_of_our_measurements(results):
     projected = [row for row in results["C2"].rows if row["scheme"].startswith("projected")]
     assert len(projected) == 3
