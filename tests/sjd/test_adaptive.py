@@ -50,6 +50,19 @@ def test_in_between_it_is_where_tokens_a_second_peak():
     assert Machine(fixed, each).settled(acceptance, passes=300) == best
 
 
+def test_a_width_at_which_drafts_turn_out_worse_is_left_again():
+    """Narrow passes are cheaper here, but take a token each, where wide ones take ten."""
+    machine = Machine(fixed=1.0, each=0.05)
+    windows = MeasuredWindow(32, clock=machine)
+    windows.note(1, torch.tensor([1]), torch.tensor([0]))
+    widths = []
+    for _ in range(30):
+        widths.append(windows.now)
+        machine.time += machine.fixed + machine.each * windows.now
+        windows.note(windows.now, torch.tensor([10 if windows.now == 32 else 1]), torch.tensor([windows.now - 1]))
+    assert set(widths[6:]) == {32}
+
+
 def test_every_width_is_tried_before_one_is_chosen():
     machine, seen = Machine(1.0, 0.0), []
     windows = MeasuredWindow(20, clock=machine)
@@ -67,7 +80,7 @@ def test_rows_that_have_ended_say_nothing_of_acceptance():
     for _ in range(4):
         machine.time += 1
         windows.note(8, torch.tensor([4, 0]), torch.tensor([3, 0]))
-    assert windows.expected_tokens(8) == 8.0
+    assert windows.rate(8) == 8.0
 
 
 def test_a_largest_window_of_none_is_refused():

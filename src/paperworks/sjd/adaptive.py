@@ -29,12 +29,27 @@ class FixedWindow:
 
 
 @dataclass(slots=True)
+class _Record:
+    """What passes of one width cost, the cheapest first, and how many drafts they accepted of those they tested."""
+
+    seconds: list[float] = field(default_factory=list)
+    accepted: float = 0.0
+    tested: float = 0.0
+
+    def tokens(self, width: int) -> float:
+        """Tokens that a pass of ``width`` is expected to take: (1 - a^W) / (1 - a) where a is the share accepted."""
+        if not self.tested:
+            return 1.0
+        share = self.accepted / self.tested
+        return float(width) if share >= 1 else (1 - share**width) / (1 - share)
+
+
+@dataclass(slots=True)
 class MeasuredWindow:
     """Chooses ``now`` among widths up to ``largest`` so that a second brings the most tokens (sections 7 and 8).
 
-    Each width is tried twice; from then on it is the one with the largest quotient of expected tokens and seconds. A
-    pass of W tokens whose drafts are accepted with probability a each takes (1 - a^W) / (1 - a) tokens in the mean,
-    and a is the running share of accepted ones among all tested drafts.
+    Each width is tried twice; from then on it is the one with the largest quotient of expected tokens and seconds.
+    Acceptance is told apart by width, since a draft in a wide window has been improved by more passes before its test.
 
     What it chooses depends on finished tokens and on the clock, never on a draft that is yet to be tested, so the law
     of the output stays. ``clock`` gives seconds. Raises ValueError for ``largest`` below 1.
@@ -43,40 +58,36 @@ class MeasuredWindow:
     largest: int
     clock: Callable[[], float] = time.perf_counter
     now: int = field(init=False)
-    _seconds: dict[int, list[float]] = field(init=False)
+    _records: dict[int, _Record] = field(init=False)
     _last: float | None = field(default=None, init=False)
-    _accepted: float = field(default=0.0, init=False)
-    _tested: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         if self.largest < 1:
             raise ValueError(f"the largest window has at least 1 token, not {self.largest}")
-        self._seconds = {width: [] for width in (*(w for w in _WIDTHS if w < self.largest), self.largest)}
+        self._records = {width: _Record() for width in (*(w for w in _WIDTHS if w < self.largest), self.largest)}
         self.now = self.largest
 
     def note(self, width: int, taken: Tensor, drafts: Tensor) -> None:
         """A pass of ``width`` tokens has ended, in which rows with ``drafts`` [B] took ``taken`` [B] tokens.
 
-        Passes of a width that was not asked for, as the last ones of a picture are, tell of acceptance alone.
+        Passes of a width that was not asked for, as the last ones of a picture are, tell nothing.
         """
-        tested = int(torch.minimum(taken, drafts).sum())
-        accepted = int(torch.minimum(taken - 1, drafts).clamp_min(0).sum())
         began, self._last = self._last, self.clock()
-        if began is not None and width in self._seconds:
-            self._seconds[width] = sorted([*self._seconds[width], self._last - began])[:_TRIALS]
-        self._accepted = _MEMORY * self._accepted + accepted
-        self._tested = _MEMORY * self._tested + tested
+        if began is None or width not in self._records:
+            return
+        record = self._records[width]
+        record.seconds = sorted([*record.seconds, self._last - began])[:_TRIALS]
+        record.accepted = _MEMORY * record.accepted + int(torch.minimum(taken - 1, drafts).clamp_min(0).sum())
+        record.tested = _MEMORY * record.tested + int(torch.minimum(taken, drafts).sum())
         self.now = self._chosen()
 
     def _chosen(self) -> int:
-        untried = [width for width, seconds in self._seconds.items() if len(seconds) < _TRIALS]
+        untried = [width for width, record in self._records.items() if len(record.seconds) < _TRIALS]
         if untried:
             return untried[-1]
-        return max(self._seconds, key=lambda width: self.expected_tokens(width) / self._seconds[width][0])
+        return max(self._records, key=self.rate)
 
-    def expected_tokens(self, width: int) -> float:
-        """Tokens that a pass of ``width`` is expected to take."""
-        if not self._tested:
-            return 1.0
-        share = self._accepted / self._tested
-        return float(width) if share >= 1 else (1 - share**width) / (1 - share)
+    def rate(self, width: int) -> float:
+        """Tokens a second that a pass of ``width`` is expected to bring, once it was tried."""
+        record = self._records[width]
+        return record.tokens(width) / record.seconds[0]
