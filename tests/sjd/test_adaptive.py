@@ -31,26 +31,25 @@ class Machine:
         return windows.now
 
 
-def test_where_wide_passes_are_free_the_widest_wins():
-    assert Machine(fixed=1.0, each=0.0).settled(acceptance=0.95) == 64
+@pytest.mark.parametrize("acceptance", [0.5, 0.8, 0.9, 0.97])
+@pytest.mark.parametrize("each", [0.0, 0.01, 0.1, 1.0])
+def test_it_settles_within_a_fifth_of_the_most_tokens_a_second(each, acceptance):
+    def tokens_a_second(width):
+        return (1 - acceptance**width) / (1 - acceptance) / (1.0 + each * width)
+
+    settled = Machine(1.0, each).settled(acceptance, passes=200)
+    assert tokens_a_second(settled) > 0.8 * max(map(tokens_a_second, (8, 16, 32, 64)))
 
 
 def test_where_every_token_costs_the_narrowest_wins():
     assert Machine(fixed=0.0, each=1.0).settled(acceptance=0.8) == 8
 
 
-def test_in_between_it_is_where_tokens_a_second_peak():
-    fixed, each, acceptance = 1.0, 0.05, 0.9
-
-    def tokens_a_second(width):
-        return (1 - acceptance**width) / (1 - acceptance) / (fixed + each * width)
-
-    best = max((8, 16, 32, 64), key=tokens_a_second)
-    assert best == 16
-    assert Machine(fixed, each).settled(acceptance, passes=300) == best
+def test_where_wide_passes_are_free_and_drafts_are_good_a_wide_one_wins():
+    assert Machine(fixed=1.0, each=0.0).settled(acceptance=0.97) >= 32
 
 
-def test_a_width_at_which_drafts_turn_out_worse_is_left_again():
+def test_a_width_at_which_drafts_turn_out_worse_is_not_taken():
     """Narrow passes are cheaper here, but take a token each, where wide ones take ten."""
     machine = Machine(fixed=1.0, each=0.05)
     windows = MeasuredWindow(32, clock=machine)
@@ -71,7 +70,7 @@ def test_every_width_is_tried_before_one_is_chosen():
         seen.append(windows.now)
         machine.time += 1
         windows.note(windows.now, torch.tensor([1]), torch.tensor([3]))
-    assert seen == [20, 20, 16, 16, 8, 8]
+    assert seen == [8, 8, 16, 16, 20, 20]
 
 
 def test_rows_that_have_ended_say_nothing_of_acceptance():

@@ -16,6 +16,8 @@ _TRIALS = 2
 """Passes of each width before one is chosen. The cheaper one counts, since a first pass of a kind sets things up."""
 _MEMORY = 0.95
 """What is left of a pass's weight in the running mean of acceptance a pass later: about 20 passes count."""
+_BORROWED = 15.0
+"""As many tested drafts of all widths stand for those of one that has few of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +31,25 @@ class FixedWindow:
 
 
 @dataclass(slots=True)
-class _Record:
-    """What passes of one width cost, the cheapest first, and how many drafts they accepted of those they tested."""
+class _Acceptance:
+    """A running count of drafts that were accepted out of those that were tested; what is long ago fades."""
 
-    seconds: list[float] = field(default_factory=list)
     accepted: float = 0.0
     tested: float = 0.0
 
-    def tokens(self, width: int) -> float:
-        """Tokens that a pass of ``width`` is expected to take: (1 - a^W) / (1 - a) where a is the share accepted."""
-        if not self.tested:
-            return 1.0
-        share = self.accepted / self.tested
-        return float(width) if share >= 1 else (1 - share**width) / (1 - share)
+    def note(self, taken: Tensor, drafts: Tensor) -> None:
+        """Rows with ``drafts`` [B] took ``taken`` [B] tokens."""
+        self.accepted = _MEMORY * self.accepted + int(torch.minimum(taken - 1, drafts).clamp_min(0).sum())
+        self.tested = _MEMORY * self.tested + int(torch.minimum(taken, drafts).sum())
 
 
 @dataclass(slots=True)
 class MeasuredWindow:
     """Chooses ``now`` among widths up to ``largest`` so that a second brings the most tokens (sections 7 and 8).
 
-    Each width is tried twice; from then on it is the one with the largest quotient of expected tokens and seconds.
-    Acceptance is told apart by width, since a draft in a wide window has been improved by more passes before its test.
+    Each width is tried twice, the narrowest first; from then on it is the one with the largest quotient of expected
+    tokens and seconds. Acceptance is told apart by width, since a draft in a wide window has been improved by more
+    passes before its test. For the same reason the wide ones come last: their first drafts would speak against them.
 
     What it chooses depends on finished tokens and on the clock, never on a draft that is yet to be tested, so the law
     of the output stays. ``clock`` gives seconds. Raises ValueError for ``largest`` below 1.
@@ -58,14 +58,18 @@ class MeasuredWindow:
     largest: int
     clock: Callable[[], float] = time.perf_counter
     now: int = field(init=False)
-    _records: dict[int, _Record] = field(init=False)
+    _seconds: dict[int, list[float]] = field(init=False)
+    _apart: dict[int, _Acceptance] = field(init=False)
+    _together: _Acceptance = field(default_factory=_Acceptance, init=False)
     _last: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.largest < 1:
             raise ValueError(f"the largest window has at least 1 token, not {self.largest}")
-        self._records = {width: _Record() for width in (*(w for w in _WIDTHS if w < self.largest), self.largest)}
-        self.now = self.largest
+        widths = [*(width for width in _WIDTHS if width < self.largest), self.largest]
+        self._seconds = {width: [] for width in widths}
+        self._apart = {width: _Acceptance() for width in widths}
+        self.now = widths[0]
 
     def note(self, width: int, taken: Tensor, drafts: Tensor) -> None:
         """A pass of ``width`` tokens has ended, in which rows with ``drafts`` [B] took ``taken`` [B] tokens.
@@ -73,21 +77,25 @@ class MeasuredWindow:
         Passes of a width that was not asked for, as the last ones of a picture are, tell nothing.
         """
         began, self._last = self._last, self.clock()
-        if began is None or width not in self._records:
+        if began is None or width not in self._seconds:
             return
-        record = self._records[width]
-        record.seconds = sorted([*record.seconds, self._last - began])[:_TRIALS]
-        record.accepted = _MEMORY * record.accepted + int(torch.minimum(taken - 1, drafts).clamp_min(0).sum())
-        record.tested = _MEMORY * record.tested + int(torch.minimum(taken, drafts).sum())
+        self._seconds[width] = sorted([*self._seconds[width], self._last - began])[:_TRIALS]
+        for acceptance in (self._apart[width], self._together):
+            acceptance.note(taken, drafts)
         self.now = self._chosen()
 
     def _chosen(self) -> int:
-        untried = [width for width, record in self._records.items() if len(record.seconds) < _TRIALS]
-        if untried:
-            return untried[-1]
-        return max(self._records, key=self.rate)
+        untried = [width for width, seconds in self._seconds.items() if len(seconds) < _TRIALS]
+        return untried[0] if untried else max(self._seconds, key=self.rate)
 
     def rate(self, width: int) -> float:
-        """Tokens a second that a pass of ``width`` is expected to bring, once it was tried."""
-        record = self._records[width]
-        return record.tokens(width) / record.seconds[0]
+        """Tokens a second that a pass of ``width`` is expected to bring, once it was tried.
+
+        A pass of W tokens takes (1 - a^W) / (1 - a) in the mean where each draft is accepted with probability a, which
+        is the width's own share as far as it has been seen, and else that of all passes.
+        """
+        own, all_ = self._apart[width], self._together
+        common = all_.accepted / all_.tested if all_.tested else 0.0
+        share = (own.accepted + _BORROWED * common) / (own.tested + _BORROWED)
+        tokens = float(width) if share >= 1 else (1 - share**width) / (1 - share)
+        return tokens / self._seconds[width][0]
