@@ -26,7 +26,7 @@ _BLOCK = 32
 _MIDDLE = 2**63 - 2**12
 _PROMISING = 8  # blocks that are raced first
 _ROUNDING = 1 - 2**-20  # a margin, so that no rounding leaves the fastest token out
-_SMALL = 512  # a vocabulary whose noise costs less than sparing it
+_SMALL = 2048  # a vocabulary whose noise costs a window less than sparing it does
 
 
 def noise(seeds: Tensor, positions: Tensor, vocabulary: int) -> Tensor:

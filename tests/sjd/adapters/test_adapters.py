@@ -10,6 +10,7 @@ from paperworks.sjd import GridSpec, SJDConfig, generate_image, speculative_jaco
 
 SEED = 3
 NEGATIVE = torch.tensor([[1]])
+CACHES = pytest.mark.parametrize("cache", [None, "static"])
 WINDOWS = pytest.mark.parametrize("window", [1, 6, 32])
 
 
@@ -39,8 +40,9 @@ def test_chameleon_writes_as_it_does(chameleon, prompts, by_noise, window):
 
 
 @WINDOWS
+@CACHES
 def test_chameleon_draws_as_it_does_where_its_forward_forbids_nothing(
-    chameleon, prompts, by_noise, monkeypatch, window
+    chameleon, prompts, by_noise, monkeypatch, window, cache
 ):
     picture = chameleon.model.vocabulary_mapping.image_tokens
     ids, mask = _padded(prompts(3, 6))
@@ -50,6 +52,7 @@ def test_chameleon_draws_as_it_does_where_its_forward_forbids_nothing(
         "top_k": 0,
         "temperature": 0.8,
         "max_new_tokens": 20,
+        "cache_implementation": cache,
     }
     with monkeypatch.context() as patch:
         patch.setattr(chameleon.model.vocabulary_mapping, "image_tokens", torch.tensor([], dtype=torch.long))
@@ -60,7 +63,8 @@ def test_chameleon_draws_as_it_does_where_its_forward_forbids_nothing(
 
 
 @WINDOWS
-def test_emu3_draws_as_it_does_guided_and_held_to_its_layout(emu3, prompts, by_noise, window):
+@CACHES
+def test_emu3_draws_as_it_does_guided_and_held_to_its_layout(emu3, prompts, by_noise, window, cache):
     grid = GridSpec(height=4, width=4, line_end_id=22, image_end_id=(23, 24, 25))
     ids, negative = prompts(2, 5), prompts(1, 3, seed=9).expand(2, -1)
 
@@ -69,6 +73,7 @@ def test_emu3_draws_as_it_does_guided_and_held_to_its_layout(emu3, prompts, by_n
         return emu3.vocabulary_mapping.image_tokens if forced < 0 else [forced]
 
     settings = {"prefix_allowed_tokens_fn": allowed, "top_k": 8, "max_new_tokens": grid.tokens}
+    settings["cache_implementation"] = cache
     guided = settings | {"guidance_scale": 3.0, "negative_prompt_ids": negative}
     plain = by_noise(lambda: emu3.generate(ids, do_sample=True, **guided), SEED)
     config = _config(window, grid=grid, guidance_scale=3.0, negative_prompt_ids=negative)
@@ -87,7 +92,7 @@ def _glm_prompts(prompts):
 
 
 @WINDOWS
-@pytest.mark.parametrize("cache", [None, "static"])
+@CACHES
 def test_glm_image_draws_as_it_does(glm_image, prompts, by_noise, window, cache):
     ids, inputs = _glm_prompts(prompts)
     settings = {"top_k": 0, "max_new_tokens": 17, "cache_implementation": cache} | inputs
