@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from paperworks.lab import Lab
 from paperworks.sjd import bench as benchmark
 from paperworks.sjd.drafts import Window
+from paperworks.sjd.randomness import CounterSource
+from paperworks.sjd.scheme import Scheme
+from paperworks.sjd.verification import step
 
 
 def test_the_peer_takes_tokens_by_the_right_law():
@@ -27,7 +31,20 @@ def test_the_peer_takes_tokens_by_the_right_law():
 def test_rows_name_their_case_peer_and_target(monkeypatch, tmp_path):
     for name, small in {"WINDOW": 4, "VOCABULARY": 300, "LAYERS": 1, "WIDTH": 32}.items():
         monkeypatch.setattr(benchmark, name, small)
+    monkeypatch.setattr(benchmark, "picture_rows", lambda lab: iter(()))
     rows = list(benchmark.bench(Lab("sjd", home=tmp_path, cache=tmp_path)))
-    assert [row.peer for row in rows] == [benchmark.LOOP] * 3 + [benchmark.ONE_TOKEN]
-    assert [row.target for row in rows] == [1 / 20, None, None, None]
-    assert rows[0].case == "sampler, 4 drafts, 300 tokens, independent drafts"
+    assert [row.peer for row in rows] == [benchmark.LOOP] * 6 + [benchmark.ONE_TOKEN]
+    assert [row.target for row in rows] == [1 / 20] * 6 + [None]
+    assert rows[0].case == "sampler, 4 drafts, 300 tokens, independent drafts, rejection sampling"
+
+
+@pytest.mark.parametrize("by_noise", [False, True])
+def test_about_as_much_is_accepted_as_in_pictures(by_noise):
+    scheme = Scheme(coupling="gumbel" if by_noise else "independent")
+    nothing = torch.zeros(1, dtype=torch.long)
+    counts = []
+    for seed in range(40):
+        source = CounterSource(torch.tensor([seed]))
+        window, laws = benchmark.window_of_drafts(32, 200, source, by_noise=by_noise)
+        counts.append(int(step(window, laws, nothing, scheme, source.at(1))[0].counts))
+    assert 2 < sum(counts) / len(counts) < 8

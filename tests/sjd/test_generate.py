@@ -25,6 +25,12 @@ from paperworks.sjd.scheme import Coupling, Init
 
 WINDOWS = (1, 2, 7, 32)
 TOKENS = 20
+GRID = GridSpec(height=4, width=5)
+
+
+def _grid(init):
+    """The picture that first drafts from the line above need; the others draft without one."""
+    return GRID if init.endswith("_v") else None
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -32,7 +38,7 @@ def test_greedy_decoding_is_generates_own(model, prompts, speculate, window):
     ids = prompts(3, 5)
     plain = model.generate(ids, do_sample=False, max_new_tokens=TOKENS)
     for init in get_args(Init):
-        ours, _ = speculate(model, ids, sjd={"window": window, "init": init}, do_sample=False)
+        ours, _ = speculate(model, ids, sjd={"window": window, "init": init, "grid": _grid(init)}, do_sample=False)
         assert torch.equal(ours, plain)
 
 
@@ -43,7 +49,7 @@ def test_with_gumbel_verification_a_seed_gives_the_tokens_of_plain_sampling(
     ids = prompts(3, 5)
     plain = torch.cat([sample_by_noise(model, ids[b : b + 1], TOKENS, seed=3 + b) for b in range(3)])
     for init, coupling in product(get_args(Init), get_args(Coupling)):
-        settings = {"window": window, "init": init, "coupling": coupling, "verify": "gumbel"}
+        settings = {"window": window, "init": init, "coupling": coupling, "verify": "gumbel", "grid": _grid(init)}
         ours, stats = speculate(model, ids, sjd=settings)
         assert torch.equal(ours, plain)
         assert all(row.tokens == TOKENS >= row.nfe for row in stats.per_row)
@@ -55,6 +61,17 @@ def test_twenty_seeds_are_the_twenty_plain_samples(llama, prompts, speculate, sa
     for b in range(20):
         assert torch.equal(ours[b : b + 1], sample_by_noise(llama, ids[:1], TOKENS, seed=40 + b))
     assert len({row.nfe for row in stats.per_row}) > 1  # rows advanced each at their own speed
+
+
+@pytest.mark.parametrize("init", ["repeat_v", "sample_v"])
+def test_rows_draft_from_the_line_above_as_they_do_alone(llama, prompts, speculate, init):
+    ids, settings = prompts(4, 5), {"window": 8, "init": init, "grid": GridSpec(height=5, width=4), "seed": 10}
+    batch, stats = speculate(llama, ids, sjd=settings)
+    assert len({row.accepted_per_step for row in stats.per_row}) > 1
+    for b in range(4):
+        alone, its = speculate(llama, ids[b : b + 1], sjd=settings | {"seed": 10 + b})
+        assert torch.equal(batch[b], alone[0])
+        assert its.per_row[0] == stats.per_row[b]
 
 
 @pytest.mark.parametrize("coupling", get_args(Coupling))

@@ -6,6 +6,8 @@ import pytest
 import torch
 from scipy import stats
 
+from paperworks.sjd.mixing import _mixed_by_torch, mixed
+from paperworks.sjd.noise import winners
 from paperworks.sjd.randomness import CounterSource, noise, race
 
 LAW = torch.tensor([0.5, 0.0, 0.3, 0.15, 0.05], dtype=torch.float64)
@@ -33,6 +35,45 @@ def test_the_race_is_gumbels_argmax():
     gumbel = -exponential.log()
     assert torch.equal(race(LAW, exponential), (LAW.log() + gumbel).argmax(-1))
     assert stats.kstest(exponential.flatten().numpy(), "expon").pvalue > 1e-4
+
+
+def test_mixing_gives_the_known_numbers_of_splitmix64_either_way():
+    for start, known in [
+        (0, 0xE220A8397B1DCDAF),
+        (0x9E3779B97F4A7C15 - 2**64, 0x6E789E6AA1B965F4),
+        (1234567, 6457827717110365317),
+    ]:
+        assert mixed(torch.tensor([start])).item() % 2**64 == known
+    many = torch.arange(-40_000, 40_000) * 0x1234567
+    assert torch.equal(mixed(many), _mixed_by_torch(many))
+    assert torch.equal(mixed(many.view(2, -1).T), _mixed_by_torch(many.view(2, -1).T))  # not contiguous
+
+
+@pytest.mark.parametrize("vocabulary", [5, 2047, 2048, 2100, 4096])
+def test_the_winner_is_the_one_of_the_whole_noise(vocabulary):
+    generator, rows = torch.Generator().manual_seed(vocabulary), torch.arange(60)
+    positions = rows % 7
+    whole = noise(rows, positions, vocabulary)
+    for sharpness in (0.0, 0.3, 3.0, 30.0):
+        for kept in (1.0, 0.01):
+            logits = torch.randn(60, vocabulary, generator=generator) * sharpness
+            logits[torch.rand(logits.shape, generator=generator) > kept] = -torch.inf
+            logits[:, 3] = 0
+            for laws in (logits.softmax(-1), logits.double().softmax(-1)):
+                assert torch.equal(winners(laws, rows, positions), race(laws, whole))
+
+
+def test_noise_from_the_top_down_is_as_many_independent_exponential_numbers():
+    sample = noise(torch.tensor([4]), torch.arange(4000), 2048)[:, :600].double()
+    assert stats.kstest(sample.flatten().numpy(), "expon").pvalue > 1e-4
+    block = sample[:, :32]
+    assert stats.kstest(block.amin(1).numpy() * 32, "expon").pvalue > 1e-4
+    assert stats.chisquare(block.argmin(1).bincount(minlength=32).numpy()).pvalue > 1e-4
+    levels = -torch.expm1(-block)  # uniform, so that correlation is not a few large numbers' affair
+    correlation = torch.corrcoef(levels.T)[~torch.eye(32, dtype=torch.bool)]
+    assert correlation.abs().max() < 5 / 4000**0.5
+    others = block.clone().scatter_(1, block.argmin(1, keepdim=True), torch.inf).amin(1) - block.amin(1)
+    assert stats.kstest(others.numpy() * 31, "expon").pvalue > 1e-4
 
 
 def test_shared_noise_keeps_a_token_at_least_as_often_as_theory_says():
@@ -80,3 +121,10 @@ def test_chances_are_multiplied_not_divided():
     assert source.bernoulli(some, zero, positions, where).all()
     assert not source.bernoulli(zero, zero, positions, where).any()
     assert source.bernoulli(some, some, positions, where).all()
+
+
+def test_a_window_with_nothing_behind_it_has_no_winners():
+    """As at the end of a picture, where all drafts were taken: in a large vocabulary as in a small one."""
+    nothing = torch.zeros(0, dtype=torch.long)
+    for vocabulary in (100, 10_000):
+        assert winners(torch.zeros(0, vocabulary), nothing, nothing).shape == (0,)

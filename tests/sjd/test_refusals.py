@@ -21,6 +21,7 @@ NEGATIVE = torch.tensor([[1, 2]])
         ({"image_vocab": torch.tensor([], dtype=torch.long)}, "image_vocab is empty"),
         ({"guidance_scale": 0.0, "negative_prompt_ids": NEGATIVE}, "above 0"),
         ({"guidance_scale": 3.0}, "needs negative_prompt_ids"),
+        ({"init": "repeat_v"}, "give the grid"),
         ({"start_offset": -1}, "start_offset counts tokens"),
     ],
 )

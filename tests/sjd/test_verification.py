@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from paperworks.sjd import GridSpec
-from paperworks.sjd.drafts import Initial, Window, empty_window, fill
+from paperworks.sjd.drafts import Initial, Recent, Window, empty_window, fill
 from paperworks.sjd.randomness import CounterSource
 from paperworks.sjd.scheme import Scheme
 from paperworks.sjd.verification import residual, step
@@ -97,7 +97,10 @@ def test_rows_of_different_lengths_are_verified_each_by_its_own_drafts():
         [[True, True, True], [True, True, False], [False, False, False]],
     )
     assert source.asked[1] == ("categorical", [[6], [3], [9]], [[True], [True], [True]])
-    assert source.asked[2][2] == [[False, False, True, True], [False] * 4, [False] * 4]
+    assert source.asked[2][1:] == (
+        [[6, 7, 8], [2, 3, 4], [10, 11, 12]],
+        [[False, True, True], [False] * 3, [False] * 3],
+    )
 
 
 def test_a_draft_the_model_finds_impossible_is_never_accepted():
@@ -109,12 +112,15 @@ def test_a_draft_the_model_finds_impossible_is_never_accepted():
     assert taken.tokens[:, 0].tolist() == [1] * 50
 
 
-def _filled(init, grid=None, accepted=1, wanted=5, image=(0, 1, 2)):
-    law = P[None]
+def _filled(init, grid=None, accepted=1, wanted=5, image=(0, 1, 2), taken=(2,), laws=None):
+    """First drafts behind ``accepted`` tokens, the newest of which are ``taken``, all drawn from P or each by a law."""
     source = CounterSource(torch.tensor([7]))
     initial = Initial(init, torch.tensor(image), grid)
-    last = (torch.tensor([2]), law)
-    window = fill(empty_window(law), torch.tensor([wanted]), torch.tensor([accepted]), last, initial, source)
+    recent = Recent.of(P[None], initial.span)
+    laws = P.expand(1, len(taken), 3) if laws is None else laws
+    start, count = torch.tensor([accepted - len(taken)]), torch.tensor([len(taken)])
+    recent.note(start, torch.tensor([taken]), laws, count)
+    window = fill(empty_window(P[None]), torch.tensor([wanted]), torch.tensor([accepted]), recent, initial, source)
     return window.tokens[0].tolist(), window.laws[0]
 
 
@@ -140,9 +146,38 @@ def test_a_line_begins_anew_and_forced_tokens_are_certain():
     assert laws.tolist() == [left, left, end, uniform, uniform, uniform, end]
 
 
+def test_drafts_from_the_line_above_repeat_its_token_or_its_law_line_after_line():
+    grid = GridSpec(height=4, width=2, line_end_id=0, header=1)  # position 0 | 1 2 end | 4 5 end | 7 8 end | ...
+    laws = torch.tensor([[0.2, 0.5, 0.3], [0.1, 0.1, 0.8], [1, 0, 0]]).double()
+    given = {"grid": grid, "accepted": 4, "wanted": 8, "taken": (1, 2, 0), "laws": laws[None]}
+    tokens, declared = _filled("repeat_v", **given)
+    assert tokens == [1, 2, 0, 1, 2, 0, 1, 2]
+    assert declared.argmax(-1).tolist() == tokens
+    assert torch.equal(declared.max(-1).values, torch.ones(8).double())
+    assert torch.equal(_filled("sample_v", **given)[1], laws[[0, 1, 2, 0, 1, 2, 0, 1]])
+
+
+def test_the_first_line_has_nothing_above_and_the_second_follows_it():
+    grid = GridSpec(height=3, width=2)
+    tokens, laws = _filled("repeat_v", grid, accepted=1, wanted=5, image=(0, 1), taken=(2,))
+    assert tokens[1::2] == [2, 2]  # under the token that is known
+    assert tokens[0] == tokens[2] == tokens[4] < 2
+    laws = _filled("sample_v", grid, accepted=1, wanted=5, image=(0, 1), taken=(2,))[1]
+    assert laws[::2].tolist() == [[0.5, 0.5, 0]] * 3
+    assert torch.equal(laws[1::2], P.expand(2, 3))
+
+
+def test_a_draft_that_a_pass_has_predicted_counts_as_the_line_above():
+    grid = GridSpec(height=3, width=2)
+    initial, source = Initial("sample_v", torch.arange(3), grid), CounterSource(torch.tensor([7]))
+    held = Window(torch.tensor([[1, 2]]), torch.stack([Q, P])[None], torch.tensor([2]))
+    window = fill(held, torch.tensor([4]), torch.tensor([2]), Recent.of(P[None], 2), initial, source)
+    assert torch.equal(window.laws[0], torch.stack([Q, P, Q, P]))
+
+
 def test_a_window_that_is_too_long_is_cut():
     window = Window(torch.tensor([[1, 2, 0]]), P.expand(1, 3, 3).clone(), torch.tensor([3]))
     initial = Initial("uniform", torch.arange(3))
     source = CounterSource(torch.tensor([7]))
-    cut = fill(window, torch.tensor([2]), torch.tensor([4]), (torch.tensor([0]), P[None]), initial, source)
+    cut = fill(window, torch.tensor([2]), torch.tensor([4]), Recent.of(P[None], 1), initial, source)
     assert (cut.tokens.tolist(), cut.counts.tolist()) == ([[1, 2]], [2])

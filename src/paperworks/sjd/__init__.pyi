@@ -1,6 +1,11 @@
+from .adapters import ARAdapter as ARAdapter
+from .adapters import TransformersAdapter as TransformersAdapter
+from .adapters import adapter_for as adapter_for
 from .config import SJDConfig as SJDConfig
-from .generation import SJDOutput as SJDOutput
 from .generation import speculative_jacobi as speculative_jacobi
 from .grid import GridSpec as GridSpec
+from .janus import generate_image as generate_image
+from .output import SJDOutput as SJDOutput
+from .sampling import decode_with as decode_with
 from .stats import RowStats as RowStats
 from .stats import SJDStats as SJDStats

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -13,10 +14,12 @@ from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 from paperworks.lab import Lab
 from paperworks.lab.timing import BenchRow
 
+from .adapters import adapter_for
 from .drafts import Window
 from .passes import Passes
+from .picture_bench import picture_rows
 from .randomness import CounterSource
-from .scheme import Coupling, Scheme
+from .scheme import Coupling, Scheme, Verify
 from .verification import step
 
 __all__ = ["bench"]
@@ -24,31 +27,29 @@ __all__ = ["bench"]
 WINDOW, VOCABULARY = 64, 16_384
 LAYERS, WIDTH = 4, 512
 LOOP, ONE_TOKEN = "per-token loop of the released rule", "pass of one token"
-COUPLINGS: dict[str, Coupling] = {
-    "independent drafts": "independent",
-    "maximal coupling": "maximal",
-    "Gumbel coupling": "gumbel",
-}
+_TESTS = {"mrs": "rejection sampling", "gumbel": "tested by noise"}
+_CHANGE = 0.7  # how much logits change, so that about as much is accepted as in real pictures
 
 
 def bench(lab: Lab) -> Iterator[BenchRow]:
-    """What follows a pass (verify a window of drafts, replace, draft anew), and the pass itself."""
+    """What follows a pass (verify a window of drafts, replace, draft anew), the pass itself, and whole pictures."""
     yield from _sampler(lab)
     yield from _passes(lab)
+    yield from picture_rows(lab)
 
 
 def _sampler(lab: Lab) -> Iterator[BenchRow]:
-    window, laws = window_of_drafts(WINDOW, VOCABULARY, lab.device)
-    accepted = torch.zeros(1, dtype=torch.long, device=lab.device)
     source = CounterSource(torch.tensor([1], device=lab.device))
-    for name, coupling in COUPLINGS.items():
+    accepted = torch.zeros(1, dtype=torch.long, device=lab.device)
+    for coupling, verify in product(get_args(Coupling), get_args(Verify)):
+        window, laws = window_of_drafts(WINDOW, VOCABULARY, source, by_noise=coupling == "gumbel")
         compared = lab.compare(
-            partial(step, window, laws, accepted, Scheme(coupling=coupling), source),
+            partial(step, window, laws, accepted, Scheme(coupling=coupling, verify=verify), source.at(1)),
             {LOOP: partial(released_rule, window, laws, seed=1)},
         )
         yield from compared.rows(
-            f"sampler, {WINDOW} drafts, {VOCABULARY} tokens, {name}",
-            targets={LOOP: 1 / 20} if coupling == "independent" else None,
+            f"sampler, {WINDOW} drafts, {VOCABULARY} tokens, {coupling} drafts, {_TESTS[verify]}",
+            targets={LOOP: 1 / 20},
         )
 
 
@@ -74,9 +75,9 @@ def model_with_prompt(lab: Lab) -> tuple[Passes, Tensor]:
     model: Any = LlamaForCausalLM(config)
     model.to(lab.device).eval()
     prompt = torch.randint(1024, (1, 128)).to(lab.device)
-    passes = Passes(model, DynamicCache(config=config), torch.ones_like(prompt), None)
+    passes = Passes(adapter_for(model, DynamicCache(config=config)))
     with torch.inference_mode():
-        passes.prompts(prompt)
+        passes.prompts(prompt, torch.ones_like(prompt))
     return passes, prompt
 
 
@@ -85,17 +86,24 @@ def _one_pass(passes: Passes, tokens: Tensor) -> None:
     """A window's pass, after which its entries are dropped again."""
     nothing = torch.zeros(1, dtype=torch.long, device=tokens.device)
     passes.window(tokens, nothing + tokens.shape[1] - 1)
-    passes.keep(nothing, tokens.shape[1], nothing > 0)
+    passes.keep(nothing)
 
 
-def window_of_drafts(drafts: int, vocabulary: int, device: str) -> tuple[Window, Tensor]:
-    """A window whose old and new laws are close, as they are while a picture is drawn, and the new laws."""
-    generator = torch.Generator().manual_seed(1)
+def window_of_drafts(
+    drafts: int, vocabulary: int, source: CounterSource, *, by_noise: bool = False
+) -> tuple[Window, Tensor]:
+    """A window of drafts with their old laws, and the new laws, as different as those of passes over a picture.
+
+    Drafts are drawn anew, or ``by_noise`` of their positions.
+    """
+    device, generator = source.seeds.device, torch.Generator().manual_seed(1)
     logits = torch.randn(1, drafts + 1, vocabulary, generator=generator) * 3
-    moved = logits + torch.randn(logits.shape, generator=generator) * 0.05
-    old, new = logits.softmax(-1).to(device), moved.softmax(-1).to(device)
-    tokens = torch.multinomial(old[0, :-1].cpu(), 1, generator=generator)[:, 0].to(device)[None]
-    return Window(tokens, old[:, :-1].contiguous(), torch.tensor([drafts], device=device)), new
+    changes = [torch.randn(logits.shape, generator=generator) * _CHANGE for _ in range(2)]
+    old, new = ((logits + change).softmax(-1).to(device) for change in changes)
+    positions = torch.arange(drafts, device=device)[None]
+    draw = source.shared if by_noise else source.categorical
+    tokens = draw(old[:, :-1], positions, torch.ones_like(positions) > 0)
+    return Window(tokens, old[:, :-1], torch.tensor([drafts], device=device)), new
 
 
 def released_rule(window: Window, laws: Tensor, seed: int) -> tuple[list[int], Tensor]:

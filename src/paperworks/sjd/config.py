@@ -11,6 +11,7 @@ from torch import Tensor
 from .grid import GridSpec
 from .scheme import Coupling, Init, Scheme, Verify
 from .stats import SJDStats
+from .streaming import OnLine
 
 __all__ = ["SJDConfig"]
 
@@ -19,18 +20,22 @@ __all__ = ["SJDConfig"]
 class SJDConfig:
     """How `speculative_jacobi` decodes. No setting but ``guidance_scale`` changes the law of what comes out.
 
-    ``window`` is the number of tokens in a pass: the newest token and up to ``window - 1`` drafts. ``init``,
+    ``window`` is the number of tokens in a pass: the newest token and up to ``window - 1`` drafts. With
+    ``adaptive_window`` that is the most, and every pass has as many as bring most tokens a second, by what passes were
+    measured to cost and to accept. ``init``,
     ``coupling`` and ``verify`` are those of `Scheme`; "auto" drafts from the left neighbour's law where there is a
     ``grid``, from the uniform law otherwise. ``image_vocab`` [M] are the ids that random drafts are taken from (all,
     where None). The first ``start_offset`` tokens, and the grid's header, are decoded one by one.
 
     ``guidance_scale`` g combines two passes, l_u + g (l_c - l_u), the second after ``negative_prompt_ids`` [B or 1, L].
     ``seed``: row b draws by ``seed + b``, or by ``seed[b]``; None takes a seed from torch's global generator, as
-    ``generate`` does. ``streamer`` gets the tokens of a single sequence as they are taken. ``last_stats`` holds the
-    `SJDStats` of the latest call.
+    ``generate`` does. ``streamer`` gets the tokens of a single sequence as they are taken; ``on_line`` is called with
+    (row of the batch, line, its tokens [width]) for each line of the ``grid`` as soon as it is finished.
+    ``last_stats`` holds the `SJDStats` of the latest call.
 
     Raises ValueError for a window below 1, names that are none, an empty ``image_vocab``, a guidance scale of 0 or
-    less, or one other than 1 without ``negative_prompt_ids``.
+    less, one other than 1 without ``negative_prompt_ids``, and for a first draft from the line above, or ``on_line``,
+    without a grid.
     """
 
     window: int = 32
@@ -42,8 +47,10 @@ class SJDConfig:
     guidance_scale: float | None = None
     negative_prompt_ids: Tensor | None = None
     start_offset: int = 0
+    adaptive_window: bool = False
     seed: int | Sequence[int] | None = None
     streamer: Any = None
+    on_line: OnLine | None = None
     last_stats: SJDStats | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -57,7 +64,10 @@ class SJDConfig:
             raise ValueError(f"guidance_scale is above 0, and 1 means none; not {self.guidance_scale}")
         if self.guided and self.negative_prompt_ids is None:
             raise ValueError("guidance_scale needs negative_prompt_ids: the prompt of the pass to be guided away from")
-        _ = self.scheme  # raises for a name that is none
+        if self.on_line is not None and self.grid is None:
+            raise ValueError("on_line hears of lines of a picture: give the grid that they lie in")
+        if self.scheme.vertical and self.grid is None:
+            raise ValueError(f"init {self.init!r} drafts from the line above: give the grid that the lines lie in")
 
     @classmethod
     def paper(cls, **settings: Any) -> SJDConfig:

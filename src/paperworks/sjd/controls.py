@@ -49,9 +49,9 @@ def _sharpened_replacement(p: Law, draft: Draft, position: int, source: Source) 
     return source.categorical(tuple(weight ** (1 / 0.7) for weight in replacement(p, draft.law))), False
 
 
-def _constant(left: Draft, source: Source) -> Draft:
+def _constant(before: tuple[Draft, ...], source: Source) -> Draft:
     """Always token 0, declared as a draw from the uniform law."""
-    vocabulary = len(left.law)
+    vocabulary = len(before[-1].law)
     return Draft(0, (1 / vocabulary,) * vocabulary)
 
 
@@ -76,7 +76,7 @@ LOSSY: Mapping[str, Control] = {
 LOSSLESS: Mapping[str, Control] = {
     "cut short by another row, every draft with its new law": Control(replace(_PAPER, refine=_NEW_LAW), limit=1),
     "plain Jacobi decoding under sampling": Control(
-        replace(_PAPER, test=_fresh_equals, initial=lambda left, source: Draft(0, point(0, len(left.law))))
+        replace(_PAPER, test=_fresh_equals, initial=lambda before, source: Draft(0, point(0, len(before[-1].law))))
     ),
 }
 """Their right neighbours, and a scheme that is right but hardly ever accepts."""

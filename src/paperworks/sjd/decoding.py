@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .drafts import Initial, Window, empty_window, fill
+from .adaptive import FixedWindow, MeasuredWindow
+from .drafts import Initial, Recent, Window, empty_window, fill
 from .laws import Laws
 from .passes import Passes
 from .randomness import CounterSource
 from .scheme import Scheme
 from .stats import RowStats, SJDStats
 from .stopping import Stops
+from .streaming import Listener
 from .verification import Taken, step
 
-__all__ = ["Plan", "decode"]
+__all__ = ["Plan", "Prompts", "decode"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What decoding needs to know: ``length`` tokens at most, the first ``plain`` of them one by one."""
+    """What decoding needs to know: ``length`` tokens at most, the first ``plain`` of them one by one.
+
+    ``windows`` says how wide the next window is, and hears what each pass brought.
+    """
 
     scheme: Scheme
     initial: Initial
-    window: int
+    windows: FixedWindow | MeasuredWindow
     length: int
     plain: int
     source: CounterSource
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What processors and the output see, ``ids`` [B, P], and what the model reads [B or 2 B, P'] with its ``mask``.
+
+    Where guided, the model reads negative prompts below the prompts.
+    """
+
+    ids: Tensor
+    read: Tensor
+    mask: Tensor
 
 
 @dataclass(slots=True)
@@ -51,6 +67,10 @@ class _Rows:
     @property
     def lengths(self) -> Tensor:
         return self.prompt + self.accepted
+
+    @property
+    def generated(self) -> Tensor:
+        return self.ids[:, self.prompt :]
 
     @property
     def newest(self) -> Tensor:
@@ -74,46 +94,50 @@ class _Rows:
 
 def decode(
     passes: Passes,
-    prompts: tuple[Tensor, Tensor],
+    prompts: Prompts,
     laws: Laws,
     stops: Stops,
     plan: Plan,
-    tell: Callable[[Tensor], None],
+    listener: Listener,
 ) -> tuple[Tensor, Tensor, SJDStats]:
     """Ids [B, P + N] after prompts, how many tokens of each row count [B], and what it took.
 
-    ``prompts`` are those that processors and the output see [B, P], and those that the model reads (with negative
-    prompts, where guided). ``tell`` hears the tokens of the first row as they are taken.
+    ``listener`` hears of tokens as they are taken.
     """
     begun = time.perf_counter()
-    rows = _Rows.after(prompts[0], plan.length)
-    logits = passes.prompts(prompts[1])
-    window = empty_window(logits[:, 0])
+    rows = _Rows.after(prompts.ids, plan.length)
+    logits = passes.prompts(prompts.read, prompts.mask)
+    law = logits[:, 0].to(torch.promote_types(logits.dtype, torch.float32))
+    window, recent = empty_window(law), Recent.of(law, plan.initial.span)
     steps: list[Tensor] = []
     while True:
         source = plan.source.at(2 * len(steps))
-        taken, window = step(window, laws(logits, rows.ids, rows.lengths), rows.accepted, plan.scheme, source)
-        before = int(rows.lengths[0])
+        fresh = laws(logits, rows.ids, rows.lengths)
+        drafts = window.counts
+        taken, window = step(window, fresh, rows.accepted, plan.scheme, source)
+        before = rows.accepted
         counts = rows.take(taken, stops)
-        tell(rows.ids[0, before : before + int(counts[0])])
+        listener(rows.generated, before, rows.accepted)
         if steps:
-            passes.keep(counts, logits.shape[1], rows.ended)
+            passes.keep(torch.where(rows.ended, 0, counts))
         steps.append(counts)
         if rows.ended.all():
             break
-        window = _filled(window, rows, taken.law, plan, passes, plan.source.at(2 * len(steps) - 1))
+        plan.windows.note(logits.shape[1], counts, drafts)
+        recent.note(before, taken.tokens, fresh, counts)
+        window = _filled(window, rows, recent, plan, passes, plan.source.at(2 * len(steps) - 1))
         rows.write(window.tokens, window.counts)
         logits = passes.window(torch.cat([rows.newest[:, None], window.tokens], dim=1), window.counts)
     return rows.ids, rows.accepted, SJDStats(_row_stats(steps), time.perf_counter() - begun)
 
 
-def _filled(window: Window, rows: _Rows, law: Tensor, plan: Plan, passes: Passes, source: CounterSource) -> Window:
+def _filled(window: Window, rows: _Rows, recent: Recent, plan: Plan, passes: Passes, source: CounterSource) -> Window:
     """The window of the next pass: as many drafts as it may have, none where a row has ended or begins plainly."""
-    wanted = (plan.length - rows.accepted - 1).clamp_max(plan.window - 1)
-    if (room := passes.cache.room) is not None:
+    wanted = (plan.length - rows.accepted - 1).clamp_max(plan.windows.now - 1)
+    if (room := passes.room) is not None:
         wanted = wanted.clamp_max(room - 1)
     wanted = torch.where(rows.ended | (rows.accepted < plan.plain), 0, wanted)
-    return fill(window, wanted, rows.accepted, (rows.newest, law), plan.initial, source)
+    return fill(window, wanted, rows.accepted, recent, plan.initial, source)
 
 
 def _row_stats(steps: list[Tensor]) -> tuple[RowStats, ...]:

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from . import reference
-from .drafts import Initial, Window, fill
+from .drafts import Initial, Recent, Window, fill
+from .grid import GridSpec
 from .reference import Law
 from .scheme import Scheme
 from .verification import step
@@ -148,14 +149,18 @@ def enumerate_reference(
     return _explored(successors, vocabulary, length)
 
 
-def enumerate_core(model: Model, scheme: Scheme, vocabulary: int, window: int, length: int) -> dict[Outcome, float]:
+def enumerate_core(
+    model: Model, scheme: Scheme, vocabulary: int, window: int, length: int, grid: GridSpec | None = None
+) -> dict[Outcome, float]:
     """The weight of every outcome of the tensor code, `fill` and `step`; a batch holds a script in each row."""
+    initial = Initial(scheme.init, torch.arange(vocabulary), grid)
 
     def successors(nodes: Sequence[_Node]) -> Iterator[tuple[int, float, _Node]]:
         pending: list[tuple[int, tuple[int, ...]]] = [(index, ()) for index in range(len(nodes))]
         while pending:
             scripts = [_Script(script, dict(nodes[index].noise)) for index, script in pending]
-            states = _core_pass([nodes[index].state for index, _ in pending], model, scheme, window, length, scripts)
+            states = [nodes[index].state for index, _ in pending]
+            states = _core_pass(states, model, scheme, initial, window, length, scripts)
             rows = list(zip(pending, scripts, states, strict=True))
             for (index, _), script, state in rows:
                 yield index, script.weight, _Node(state, script.kept_noise(len(state.accepted)))
@@ -167,7 +172,7 @@ def enumerate_core(model: Model, scheme: Scheme, vocabulary: int, window: int, l
 def _explored(
     successors: Callable[[Sequence[_Node]], Iterator[tuple[int, float, _Node]]], vocabulary: int, length: int
 ) -> dict[Outcome, float]:
-    start = _Node(reference.State((), (), (1 / vocabulary,) * vocabulary))
+    start = _Node(reference.State((), ()))
     alive: dict[_Node, float] = {start: 1.0}
     done: defaultdict[Outcome, float] = defaultdict(float)
     passes = 0
@@ -188,31 +193,37 @@ def _core_pass(
     states: Sequence[reference.State],
     model: Model,
     scheme: Scheme,
+    initial: Initial,
     window: int,
     length: int,
     scripts: Sequence[_Script],
 ) -> list[reference.State]:
     """What `reference.decode_pass` does, for a batch of states and by the tensor code."""
     source = _ScriptedRows(scripts)
-    held = _as_window(states)
-    accepted = torch.tensor([len(state.accepted) for state in states])
+    vocabulary = len(initial.image)
+    held = _as_window(states, vocabulary)
+    accepted = torch.tensor([len(state.taken) for state in states])
     wanted = torch.where(accepted > 0, (length - accepted - 1).clamp_max(window - 1), 0)
-    last = torch.tensor([state.accepted[-1] if state.accepted else 0 for state in states])
-    law = torch.tensor([state.law for state in states], dtype=torch.float64)
-    initial = Initial(scheme.init, torch.arange(law.shape[1]))
-    filled = fill(held, wanted, accepted, (last, law), initial, source)
+    filled = fill(held, wanted, accepted, _recent(states, vocabulary, initial.span), initial, source)
     laws = _laws(states, filled, model)
     taken, after = step(filled, laws, accepted, scheme, source)
-    return [
-        _as_state(state, taken.tokens[b], taken.counts[b], taken.law[b], after, b) for b, state in enumerate(states)
-    ]
+    return [_as_state(state, taken.tokens[b], taken.counts[b], laws[b], after, b) for b, state in enumerate(states)]
 
 
-def _as_window(states: Sequence[reference.State]) -> Window:
+def _recent(states: Sequence[reference.State], vocabulary: int, span: int) -> Recent:
+    recent = Recent.of(torch.zeros(len(states), vocabulary, dtype=torch.float64), span)
+    for b, state in enumerate(states):
+        for position, draft in list(enumerate(state.taken))[-span:]:
+            recent.tokens[b, position % span] = draft.token
+            recent.laws[b, position % span] = torch.tensor(draft.law, dtype=torch.float64)
+    return recent
+
+
+def _as_window(states: Sequence[reference.State], vocabulary: int) -> Window:
     width = max(len(state.drafts) for state in states)
-    nothing = reference.Draft(0, (0.0,) * len(states[0].law))
+    nothing = reference.Draft(0, (0.0,) * vocabulary)
     rows = [(*state.drafts, *[nothing] * (width - len(state.drafts))) for state in states]
-    shape = (len(states), width, len(states[0].law))
+    shape = (len(states), width, vocabulary)
     return Window(
         torch.tensor([[draft.token for draft in row] for row in rows], dtype=torch.long).reshape(shape[:2]),
         torch.tensor([[draft.law for draft in row] for row in rows], dtype=torch.float64).reshape(shape),
@@ -230,14 +241,14 @@ def _laws(states: Sequence[reference.State], window: Window, model: Model) -> Te
 
 
 def _as_state(
-    state: reference.State, tokens: Tensor, count: Tensor, law: Tensor, after: Window, b: int
+    state: reference.State, tokens: Tensor, count: Tensor, laws: Tensor, after: Window, b: int
 ) -> reference.State:
     drafts = tuple(
         reference.Draft(token, tuple(draft_law))
         for token, draft_law in zip(after.tokens[b].tolist(), after.laws[b].tolist(), strict=True)
     )
-    accepted = state.accepted + tuple(tokens[: int(count)].tolist())
-    return reference.State(accepted, drafts[: max(int(after.counts[b]), 0)], tuple(law.tolist()))
+    taken = [reference.Draft(token, tuple(law)) for token, law in zip(tokens.tolist(), laws.tolist(), strict=True)]
+    return reference.State(state.taken + tuple(taken[: int(count)]), drafts[: int(after.counts[b])])
 
 
 @dataclass(frozen=True, slots=True)

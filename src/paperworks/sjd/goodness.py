@@ -8,7 +8,7 @@ import torch
 from scipy.stats import power_divergence
 from torch import Tensor
 
-from .drafts import Initial, empty_window, fill
+from .drafts import Initial, Recent, empty_window, fill
 from .enumeration import plain, tabular
 from .randomness import CounterSource
 from .scheme import Coupling, Scheme, Verify
@@ -41,18 +41,18 @@ def sample(scheme: Scheme, draws: int) -> Tensor:
     rows = torch.arange(draws)
     ids = torch.zeros(draws, _LENGTH + _WINDOW, dtype=torch.long)
     accepted, law = torch.zeros(draws, dtype=torch.long), torch.full((draws, _TOKENS), 1 / _TOKENS, dtype=torch.float64)
-    window, turn = empty_window(law), 0
+    initial, turn = Initial(scheme.init, torch.arange(_TOKENS)), 0
+    window, recent = empty_window(law), Recent.of(law, initial.span)
     while (accepted < _LENGTH).any():
         wanted = (_LENGTH - accepted - 1).clamp(0, _WINDOW - 1) * (accepted > 0)
-        last = (ids[rows, (accepted - 1).clamp_min(0)], law)
-        initial = Initial(scheme.init, torch.arange(_TOKENS))
-        window = fill(window, wanted, accepted, last, initial, CounterSource(rows, turn))
+        window = fill(window, wanted, accepted, recent, initial, CounterSource(rows, turn))
         laws = _laws(table, ids, accepted, window.tokens)
         taken, window = step(window, laws, accepted, scheme, CounterSource(rows, turn + 1))
         counts = torch.where(accepted < _LENGTH, taken.counts, 0)
         row, i = (torch.arange(taken.tokens.shape[1]) < counts[:, None]).nonzero(as_tuple=True)
         ids[row, accepted[row] + i] = taken.tokens[row, i]
-        accepted, law, turn = accepted + counts, taken.law, turn + 2
+        recent.note(accepted, taken.tokens, laws, counts)
+        accepted, turn = accepted + counts, turn + 2
     return ids[:, :_LENGTH]
 
 

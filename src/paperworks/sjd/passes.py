@@ -2,88 +2,52 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .ragged_cache import RaggedCache
+from .adapters import ARAdapter
 
 __all__ = ["Passes"]
 
-_MASKED = ("eager", "sdpa")  # attention implementations that take a mask of their caller
-
 
 class Passes:
-    """``model``'s logits after a batch of prompts [B, P] and windows, its entries kept in ``cache``.
+    """A model's logits for a batch of B sequences, and what of each pass is kept.
 
-    ``mask`` [B, P] is 1 for a token, 0 for padding on the left. With ``guidance`` there are as many negative prompts
-    behind the prompts, so 2 B rows go through the model, which combine to l_u + g (l_c - l_u).
-
-    Raises ValueError for a model that takes no ``position_ids`` where rows need their own.
+    With ``guidance`` there are as many negative prompts behind the prompts, so 2 B rows go through the model, which
+    combine to l_u + g (l_c - l_u).
     """
 
-    def __init__(self, model: Any, cache: Any, mask: Tensor, guidance: float | None) -> None:
-        self.model, self.guidance = model, guidance
-        self.cache = RaggedCache(cache, mask)
-        self._mask = mask
-        self._next = mask.sum(1)
-        takes = inspect.signature(model.forward).parameters
-        self._takes_positions, self._keeps_logits = "position_ids" in takes, "logits_to_keep" in takes
-        if not self._takes_positions and len(mask) > 1:
-            raise ValueError(
-                f"{type(model).__name__} takes no position_ids, without which rows cannot differ in length"
-            )
+    def __init__(self, adapter: ARAdapter, guidance: float | None = None) -> None:
+        self._adapter, self._guidance = adapter, guidance
+        self._cache: Any = None
 
-    def prompts(self, ids: Tensor) -> Tensor:
-        """Logits [B, 1, V] after the prompts (and negative prompts)."""
-        positions = (self._mask.cumsum(1) - 1).clamp_min(0)
-        padded = None if self._mask.all() else self._mask
-        logits = self._forward(ids, padded, positions, 1)
-        self.cache.check()
-        return logits
+    @property
+    def room(self) -> int | None:
+        """How many tokens the next window may have; None where the cache grows."""
+        return self._adapter.room(self._cache)
+
+    def prompts(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Logits [B, 1, V] after the prompts and negative prompts [B or 2 B, P]; ``mask`` is 0 for padding."""
+        logits, self._cache = self._adapter.prefill(ids, mask)
+        return self._combined(logits)
 
     def window(self, tokens: Tensor, counts: Tensor) -> Tensor:
         """Logits [B, R, V] after each of ``tokens`` [B, R]: the newest taken token and ``counts`` [B] drafts.
 
-        Behind its drafts a row's tokens are anything, and so are its logits; their position is that of the last draft,
-        since a model may know no further ones.
+        Behind its drafts a row's tokens are anything, and so are its logits.
         """
-        width = tokens.shape[1]
-        if self.guidance is not None:
+        if self._guidance is not None:
             tokens, counts = tokens.repeat(2, 1), counts.repeat(2)
-        mask = self.cache.mask(width, self.model.dtype)
-        if mask is not None and self.model.config._attn_implementation not in _MASKED:
-            raise ValueError(
-                f"attention {self.model.config._attn_implementation!r} takes no mask for rows of different lengths: "
-                f"use one of {', '.join(_MASKED)}, or decode one prompt at a time"
-            )
-        place = torch.arange(width, device=tokens.device)
-        positions = self._next[:, None] + torch.minimum(place, counts[:, None])
-        return self._forward(tokens, mask, positions, width)
+        return self._combined(self._adapter.window_logits(tokens, counts, self._cache))
 
-    def keep(self, taken: Tensor, width: int, ended: Tensor) -> None:
-        """Keep the entries of each row's first ``taken`` [B] inputs of the window: what its new tokens followed."""
-        if self.guidance is not None:
-            taken, ended = taken.repeat(2), ended.repeat(2)
-        self.cache.keep(taken, width, ended)
-        self._next = self._next + torch.where(ended, 0, taken)
+    def keep(self, taken: Tensor) -> None:
+        """Keep the entries of each row's first ``taken`` [B] inputs of the window; 0 where a row has ended."""
+        self._adapter.rollback(self._cache, taken if self._guidance is None else taken.repeat(2))
 
-    def _forward(self, ids: Tensor, mask: Tensor | None, positions: Tensor, kept: int) -> Tensor:
-        more: dict[str, Any] = {"position_ids": positions} if self._takes_positions else {}
-        if self._keeps_logits:
-            more["logits_to_keep"] = kept
-        answer = self.model(
-            input_ids=ids,
-            attention_mask=mask,
-            past_key_values=self.cache.cache,
-            use_cache=True,
-            return_dict=True,
-            **more,
-        )
-        logits: Tensor = answer.logits[:, -kept:]
-        if self.guidance is None:
+    def _combined(self, logits: Tensor) -> Tensor:
+        if self._guidance is None:
             return logits
         conditional, negative = logits.to(torch.promote_types(logits.dtype, torch.float32)).chunk(2)
-        return negative + self.guidance * (conditional - negative)
+        return negative + self._guidance * (conditional - negative)

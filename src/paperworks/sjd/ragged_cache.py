@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer, StaticLayer
 
-__all__ = ["RaggedCache"]
+__all__ = ["RaggedCache", "check_layers", "check_room"]
+
+
+def _size(cache: Cache) -> int | None:
+    """How many entries a row of ``cache`` may have; None where it grows."""
+    sizes = [layer.max_cache_len for layer in cache.layers if isinstance(layer, StaticLayer)]
+    return min(sizes, default=None)
+
+
+def check_layers(cache: Cache) -> None:
+    """Raise ValueError for layers that lose what a rejected draft overwrote; some are only made in the first pass."""
+    for layer in cache.layers:
+        if type(layer) not in (DynamicLayer, StaticLayer):
+            raise ValueError(
+                f"{type(layer).__name__} cannot be rolled back when drafts are rejected: speculative decoding "
+                "needs full attention with a DynamicCache or a StaticCache"
+            )
+
+
+def check_room(cache: Cache, prompt: int, length: int) -> None:
+    """Raise ValueError for a static ``cache`` too small for a ``prompt`` and ``length`` tokens after it."""
+    check_layers(cache)
+    size = _size(cache)
+    if size is not None and size - prompt < length - 1:  # the last token is never in the cache
+        raise ValueError(
+            f"the static cache has room for {size - prompt} tokens after the prompts, but {length - 1} are needed"
+        )
 
 
 class RaggedCache:
@@ -18,17 +45,22 @@ class RaggedCache:
     that row b's entries are always slots ``pads[b]`` to ``lengths[b]``; what lies between its end and the window is
     masked. Nothing is moved where all rows are of one length.
 
-    ``prompt`` [B, P] is the prompts' mask, 1 for a token: padding is on the left. Raises ValueError for a cache that
-    holds something already, and for layers that cannot be rolled back.
+    ``prompt`` [B, P] is the prompts' mask, 1 for a token: padding is on the left. ``positions`` gives the model's
+    position ids from how many tokens of its row precede each. Raises ValueError for a cache that holds something
+    already, and for layers that cannot be rolled back.
     """
 
-    def __init__(self, cache: Cache, prompt: Tensor) -> None:
+    def __init__(
+        self, cache: Cache, prompt: Tensor, positions: Callable[[Tensor], Tensor | None] = lambda precede: precede
+    ) -> None:
         if int(cache.get_seq_length()) > 0:
             raise ValueError("past_key_values holds tokens already: speculative decoding begins with an empty cache")
         self.cache = cache
-        self.check()
+        check_layers(cache)
         self.pads = prompt.shape[1] - prompt.sum(1)
         self.lengths = torch.full_like(self.pads, prompt.shape[1])
+        self.positions = positions
+        self._width = 0
 
     @property
     def _layers(self) -> list[Any]:
@@ -42,20 +74,15 @@ class RaggedCache:
     @property
     def room(self) -> int | None:
         """How many entries a window may have; None where the cache grows."""
-        sizes = [layer.max_cache_len for layer in self._layers if isinstance(layer, StaticLayer)]
-        return min(sizes) - self.end if sizes else None
+        size = _size(self.cache)
+        return None if size is None else size - self.end
 
-    def check(self) -> None:
-        """Refuse layers that lose what a rejected draft overwrote; a cache may make its layers in the first pass."""
-        for layer in self._layers:
-            if type(layer) not in (DynamicLayer, StaticLayer):
-                raise ValueError(
-                    f"{type(layer).__name__} cannot be rolled back when drafts are rejected: speculative decoding "
-                    "needs full attention with a DynamicCache or a StaticCache"
-                )
+    def window_mask(self, width: int, dtype: torch.dtype) -> Tensor | None:
+        """Begin a pass of ``width`` tokens a row: its additive mask [B, 1, width, slots], or None.
 
-    def mask(self, width: int, dtype: torch.dtype) -> Tensor | None:
-        """The additive mask [B, 1, width, slots] for a window's pass; None where the model's own causal one will do."""
+        It is None where the model's own causal mask will do.
+        """
+        self._width = width
         if not self.pads.any() and (self.lengths == self.end).all():
             return None
         room = self.room
@@ -67,16 +94,16 @@ class RaggedCache:
         nothing = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
         return nothing.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
 
-    def keep(self, kept: Tensor, width: int, ended: Tensor) -> None:
-        """After a pass that wrote ``width`` entries, keep each row's first ``kept[b]``; rows that ``ended`` none."""
+    def keep(self, kept: Tensor) -> None:
+        """After a pass, keep each row's first ``kept[b]`` entries of the window; nothing of rows with 0, ever again."""
         start = self.end
-        self._move_down(start, width)
-        self.lengths = torch.where(ended, self.pads * 0, self.lengths + kept)
+        self._move_down(start, self._width)
+        self.lengths = torch.where(kept > 0, self.lengths + kept, self.pads)
         for layer in self._layers:
             if isinstance(layer, StaticLayer):
                 layer.cumulative_length.fill_(self.end)
             else:
-                layer.crop(self.end - (start + width))
+                layer.crop(self.end - (start + self._width))
 
     def _move_down(self, start: int, width: int) -> None:
         if (self.lengths == start).all():

@@ -1,24 +1,22 @@
-"""Random numbers that are a function of (seed, turn, position, token), so that neither batch nor window changes them.
-
-SplitMix64 (Steele, Lea and Flood 2014) in 64-bit integers of torch: the same numbers on every device.
-"""
+"""Random numbers that are a function of (seed, turn, position, token): neither batch nor window changes them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from .mixing import mixed, unit
+from .noise import noise, race, winners
+
 __all__ = ["CounterSource", "Source", "inverse", "noise", "race"]
 
 _BLOCK = 128
 
-_GAMMA = -7046029254386353131  # 0x9E3779B97F4A7C15, the odd step of SplitMix64, as a signed integer
-_MIX = (-4658895280553007687, -7723592293110705685)  # 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_ACCEPT, _DRAW, _NOISE = 1, 2, 3  # what a number is for: streams that never meet
+_ACCEPT, _DRAW = 1, 2  # what a number is for: streams that never meet, nor that of `noise`
 
 
 class Source(Protocol):
@@ -51,6 +49,11 @@ class CounterSource:
 
     seeds: Tensor
     turn: int = 0
+    _streams: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        kinds = torch.arange(_DRAW + 1, device=self.seeds.device)[:, None]
+        object.__setattr__(self, "_streams", mixed(mixed(mixed(self.seeds) + kinds) + self.turn))
 
     def at(self, turn: int) -> CounterSource:
         """The same source at another turn."""
@@ -66,24 +69,15 @@ class CounterSource:
 
     def shared(self, laws: Tensor, positions: Tensor, where: Tensor) -> Tensor:
         """See `Source`: Gumbel's argmax, as the race that it is equivalent to."""
-        tokens = torch.zeros_like(positions)
         rows = self.seeds[:, None].expand_as(positions)
-        tokens[where] = race(laws[where], noise(rows[where], positions[where], laws.shape[-1]))
+        if where.all():  # nothing to copy
+            return winners(laws.flatten(0, 1), rows.flatten(), positions.flatten()).view_as(positions)
+        tokens = torch.zeros_like(positions)
+        tokens[where] = winners(laws[where], rows[where], positions[where])
         return tokens
 
     def _uniform(self, kind: int, positions: Tensor) -> Tensor:
-        key = _mixed(_mixed(_mixed(_mixed(self.seeds) + kind) + self.turn)[:, None] + positions)
-        return _unit(key)
-
-
-def noise(seeds: Tensor, positions: Tensor, vocabulary: int) -> Tensor:
-    """The exponential noise of absolute ``positions`` [...] in rows with ``seeds`` [...]: [..., V], float64.
-
-    Minus its logarithm is Gumbel noise, so ``race(law, noise)`` is the argmax of log law + Gumbel.
-    """
-    keys = _mixed(_mixed(_mixed(seeds) + _NOISE) + positions)
-    steps = torch.arange(1, vocabulary + 1, device=keys.device) * _GAMMA
-    return -torch.log1p(-_unit(_mixed(keys[..., None] + steps)))
+        return unit(mixed(self._streams[kind][:, None] + positions))
 
 
 def inverse(laws: Tensor, level: Tensor) -> Tensor:
@@ -110,26 +104,3 @@ def _crossing(weights: Tensor, level: Tensor, *, relative: bool) -> tuple[Tensor
     index = torch.searchsorted(sums, level[..., None], right=True)
     before = (sums - weights).gather(-1, index)
     return index[..., 0], (level[..., None] - before)[..., 0].clamp_min(0)
-
-
-def race(laws: Tensor, exponential: Tensor) -> Tensor:
-    """The token [...] that arrives first, token v at time exponential[v] / law[v]: distributed as ``laws`` [..., V]."""
-    return (laws / exponential).argmax(-1)
-
-
-def _mixed(x: Tensor) -> Tensor:
-    """SplitMix64's output function after one step: every bit of the result depends on every bit of ``x``."""
-    x = x + _GAMMA
-    x = (x ^ _shifted(x, 30)) * _MIX[0]
-    x = (x ^ _shifted(x, 27)) * _MIX[1]
-    return x ^ _shifted(x, 31)
-
-
-def _shifted(x: Tensor, bits: int) -> Tensor:
-    """A logical shift to the right, which torch's arithmetic one is after the sign's copies are masked off."""
-    return (x >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def _unit(x: Tensor) -> Tensor:
-    """The upper 52 bits as a number strictly between 0 and 1, float64."""
-    return (_shifted(x, 12).double() + 0.5) * 2.0**-52

@@ -45,20 +45,24 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a pass leaves behind: tokens for good, drafts of those after, and the law of the newest token."""
+    """What a pass leaves behind: ``taken`` for good, with the laws they were drawn from, and drafts of those after."""
 
-    accepted: tuple[int, ...]
+    taken: tuple[Draft, ...]
     drafts: tuple[Draft, ...]
-    law: Law
+
+    @property
+    def accepted(self) -> tuple[int, ...]:
+        """The tokens of ``taken``."""
+        return tuple(draft.token for draft in self.taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """``initial(left, source)`` drafts a position from its left neighbour; ``test(p, draft, position, source)`` gives
+    """``initial(before, source)`` drafts a position from all before it; ``test(p, draft, position, source)`` gives
     the token that stands there and whether it is the draft; ``refine(p, draft or None, position, source)`` drafts anew.
     """
 
-    initial: Callable[[Draft, Source], Draft]
+    initial: Callable[[tuple[Draft, ...], Source], Draft]
     test: Callable[[Law, Draft, int, Source], tuple[int, bool]]
     bonus: Callable[[Law, int, Source], int]
     refine: Callable[[Law, Draft | None, int, Source], Draft]
@@ -76,7 +80,7 @@ def decode_pass(
     room = min(window - 1, length - len(accepted) - 1) if accepted else 0  # the last token needs no draft: step 4
     del drafts[room:]
     while len(drafts) < room:  # 1. fill
-        drafts.append(rules.initial(drafts[-1] if drafts else Draft(accepted[-1], state.law), source))
+        drafts.append(rules.initial((*state.taken, *drafts), source))
     guesses = tuple(draft.token for draft in drafts)
     laws = [model(accepted + guesses[:i]) for i in range(len(drafts) + 1)]  # 2. forward
     taken: list[int] = []
@@ -89,7 +93,7 @@ def decode_pass(
         taken.append(rules.bonus(laws[-1], len(accepted) + len(taken), source))
     after = range(len(taken), len(laws))  # 5. refine
     refined = [rules.refine(laws[i], drafts[i] if i < len(drafts) else None, len(accepted) + i, source) for i in after]
-    return State(accepted + tuple(taken), tuple(refined), laws[len(taken) - 1])
+    return State(state.taken + tuple(map(Draft, taken, laws)), tuple(refined))
 
 
 def replacement(p: Law, q: Law) -> Law:
@@ -103,11 +107,11 @@ def point(token: int, vocabulary: int) -> Law:
     return tuple(float(v == token) for v in range(vocabulary))
 
 
-def rules(scheme: Scheme) -> Rules:
-    """The rules of ``scheme``, for a sequence without a grid whose whole vocabulary may be drafted."""
+def rules(scheme: Scheme, width: int | None = None) -> Rules:
+    """The rules of ``scheme`` for a sequence whose whole vocabulary may be drafted: a picture of ``width``, if any."""
     by_noise = scheme.verify == "gumbel"
     return Rules(
-        initial=partial(_initial, scheme.init),
+        initial=partial(_initial, scheme.init, width),
         test=_test_by_noise if by_noise else accept_or_replace,
         bonus=_drawn_by_noise if by_noise else _drawn,
         refine={"independent": _refine_anew, "maximal": _refine_maximal, "gumbel": _refine_by_noise}[scheme.coupling],
@@ -134,18 +138,28 @@ def _drawn_by_noise(p: Law, position: int, source: Source) -> int:
     return source.shared(p, position)
 
 
-def _initial(init: str, left: Draft, source: Source) -> Draft:
-    vocabulary = len(left.law)
+def _initial(init: str, width: int | None, before: tuple[Draft, ...], source: Source) -> Draft:
+    vocabulary = len(before[-1].law)
     uniform = (1 / vocabulary,) * vocabulary
-    if init == "sample_h":
-        return Draft(source.categorical(left.law), left.law)
-    if init == "uniform":
+    near = _neighbour(init, width, before)
+    if init == "uniform" or (near is None and init.startswith("sample")):
         return Draft(source.categorical(uniform), uniform)
-    if init == "onehot":
+    if near is None:
         token = source.categorical(uniform)
+    elif init.startswith("sample"):
+        return Draft(source.categorical(near.law), near.law)
     else:
-        token = left.token if init == "repeat_h" else left.law.index(max(left.law))
+        token = near.law.index(max(near.law)) if init == "argmax_h" else near.token
     return Draft(token, point(token, vocabulary))
+
+
+def _neighbour(init: str, width: int | None, before: tuple[Draft, ...]) -> Draft | None:
+    """What a first draft is made from, None where it is random or has no such neighbour in the picture."""
+    if init in ("onehot", "uniform"):
+        return None
+    if init.endswith("_v"):
+        return before[-width] if width is not None and len(before) >= width else None
+    return None if width is not None and len(before) % width == 0 else before[-1]
 
 
 def _refine_anew(p: Law, draft: Draft | None, position: int, source: Source) -> Draft:

@@ -20,11 +20,10 @@ __all__ = ["Taken", "residual", "step"]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a step decided: row b takes the first ``counts[b]`` of ``tokens`` [B, K + 1]; ``law`` [B, V] of its last."""
+    """What a step decided: row b takes the first ``counts[b]`` of ``tokens`` [B, K + 1]."""
 
     tokens: Tensor
     counts: Tensor
-    law: Tensor
 
 
 def residual(p: Tensor, q: Tensor) -> Tensor:
@@ -32,8 +31,11 @@ def residual(p: Tensor, q: Tensor) -> Tensor:
 
     Nothing is left only where p equals q up to rounding, and there every law between them is right.
     """
-    left = (p - q).clamp_min(0)
-    return torch.where(left.sum(-1, keepdim=True) > 0, left, p)
+    left = (p - q).clamp_min_(0)
+    nothing = left.sum(-1) <= 0
+    if nothing.any():
+        left[nothing] = p[nothing]
+    return left
 
 
 def step(window: Window, laws: Tensor, accepted: Tensor, scheme: Scheme, source: Source) -> tuple[Taken, Window]:
@@ -44,21 +46,26 @@ def step(window: Window, laws: Tensor, accepted: Tensor, scheme: Scheme, source:
     """
     board = _Board.lay(window, laws, accepted)
     answers, run, kept = _by_noise(board, source) if scheme.verify == "gumbel" else _by_rejection(board, source)
-    later = board.inside & (board.place > run[:, None])
-    renewed = _renewed(board, scheme, kept, later, source)
-    last = board.laws[torch.arange(len(run), device=run.device), run]
-    return Taken(answers, run + 1, last), _behind(board, renewed, run)
-
-
-def _behind(board: _Board, renewed: Tensor, run: Tensor) -> Window:
-    """The window behind what was taken. Laws are copied only where rows took different numbers of tokens."""
     first = int(run.min()) + 1
+    later = (board.inside & (board.place > run[:, None]))[:, first:]
+    if scheme.coupling == "gumbel" and scheme.verify == "gumbel":
+        renewed = answers[:, first:]  # the same noise drew them from the same laws
+    else:
+        renewed = _renewed(board, first, scheme, kept, later, source)
+    return Taken(answers, run + 1), _behind(board, first, renewed, run)
+
+
+def _behind(board: _Board, first: int, renewed: Tensor, run: Tensor) -> Window:
+    """The window behind what was taken, whose drafts from place ``first`` on are ``renewed`` [B, K + 1 - first].
+
+    Laws are copied only where rows took different numbers of tokens.
+    """
     counts = board.window.counts - run
     if (run == run[0]).all():
-        return Window(renewed[:, first:], board.laws[:, first:], counts)
+        return Window(renewed, board.laws[:, first:], counts)
     following = (run[:, None] + 1 + board.place[: len(board.place) - first]).clamp_max(len(board.place) - 1)
     row = torch.arange(len(run), device=run.device)
-    return Window(renewed.gather(1, following), board.laws[row[:, None], following], counts)
+    return Window(renewed.gather(1, following - first), board.laws[row[:, None], following], counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +92,20 @@ class _Board:
 
     def kept(self, source: Source) -> Tensor:
         """The test of modified rejection sampling, draft by draft [B, K + 1]; False where there is no draft."""
-        drafts = self.window.tokens[..., None]
-        above, below = self.laws[:, :-1].gather(-1, drafts), self.window.laws.gather(-1, drafts)
+        above = self.laws[:, :-1].gather(-1, self.window.tokens[..., None])[..., 0]
         drafted = self.drafted[:, :-1]
-        passed = source.bernoulli(above[..., 0], below[..., 0], self.positions[:, :-1], drafted) & drafted
+        passed = source.bernoulli(above, self.window.chances(), self.positions[:, :-1], drafted) & drafted
         return torch.cat([passed, torch.zeros_like(self.drafted[:, :1])], dim=1)
 
-    def residuals(self) -> Tensor:
-        """What replaces each rejected draft, and behind them the law of the next token [B, K + 1, V]."""
-        left = residual(self.laws[:, :-1], self.window.laws)
-        left = torch.where(self.drafted[:, :-1, None], left, self.laws[:, :-1])
-        return torch.cat([left, self.laws[:, -1:]], dim=1)
+    def left(self, place: Tensor) -> Tensor:
+        """What replaces a draft at each ``place`` [B, R]; the fresh law itself where there is none [B, R, V]."""
+        row = torch.arange(len(place), device=place.device)[:, None]
+        fresh = self.laws[row, place]
+        if not self.window.tokens.shape[1]:
+            return fresh
+        old = self.window.laws_at(place.clamp_max(self.window.tokens.shape[1] - 1))
+        old[~self.drafted.gather(1, place)] = 0
+        return residual(fresh, old)
 
 
 def _by_noise(board: _Board, source: Source) -> tuple[Tensor, Tensor, None]:
@@ -108,25 +118,40 @@ def _by_rejection(board: _Board, source: Source) -> tuple[Tensor, Tensor, Tensor
     """Take drafts as long as they pass their test; the one that does not is replaced from the residual."""
     kept = board.kept(source)
     run = _leading(kept)
-    row = torch.arange(len(run), device=run.device)
-    law = board.laws[row, run]
-    if board.window.tokens.shape[1]:
-        rejected = board.drafted[row, run]
-        draft_law = board.window.laws[row, run.clamp_max(board.window.tokens.shape[1] - 1)]
-        law = torch.where(rejected[:, None], residual(law, draft_law), law)
+    law = board.left(run[:, None])
     everywhere = torch.ones_like(run[:, None], dtype=torch.bool)
-    token = source.categorical(law[:, None], board.positions.gather(1, run[:, None]), everywhere)
+    token = source.categorical(law, board.positions.gather(1, run[:, None]), everywhere)
     return torch.where(board.place == run[:, None], token, board.tokens), run, kept
 
 
-def _renewed(board: _Board, scheme: Scheme, kept: Tensor | None, later: Tensor, source: Source) -> Tensor:
-    """New drafts [B, K + 1] where ``later``, each drawn from its fresh law; coupled ones stay close to the old."""
+def _renewed(board: _Board, first: int, scheme: Scheme, kept: Tensor | None, later: Tensor, source: Source) -> Tensor:
+    """New drafts [B, K + 1 - first] where ``later``, each drawn from its fresh law; coupled ones stay close to the old.
+
+    ``first`` is the first place that some row needs one for.
+    """
+    laws, positions = board.laws[:, first:], board.positions[:, first:]
     if scheme.coupling == "gumbel":
-        return source.shared(board.laws, board.positions, later)
+        return source.shared(laws, positions, later)
     if scheme.coupling == "independent":
-        return source.categorical(board.laws, board.positions, later)
+        return source.categorical(laws, positions, later)
     kept = board.kept(source) if kept is None else kept
-    return torch.where(kept, board.tokens, source.categorical(board.residuals(), board.positions, later & ~kept))
+    return _replaced(board, first, later & ~kept[:, first:], source)
+
+
+def _replaced(board: _Board, first: int, where: Tensor, source: Source) -> Tensor:
+    """The old drafts from place ``first`` on, but ``where`` [B, K + 1 - first] drawn from what their law lacks.
+
+    Laws are read for those places only: each row's stand side by side, as many as the row that has most.
+    """
+    tokens = board.tokens[:, first:].clone()
+    counts = where.sum(1)
+    most = int(counts.max()) if where.numel() else 0
+    if not most:
+        return tokens
+    place = where.long().argsort(dim=1, descending=True, stable=True)[:, :most]
+    wanted = torch.arange(most, device=place.device) < counts[:, None]
+    drawn = source.categorical(board.left(first + place), board.positions[:, first:].gather(1, place), wanted)
+    return tokens.scatter(1, place, torch.where(wanted, drawn, tokens.gather(1, place)))
 
 
 def _leading(flags: Tensor) -> Tensor:

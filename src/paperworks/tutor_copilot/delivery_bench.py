@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from paperworks.lab import Lab, stats
@@ -98,8 +99,7 @@ async def _together(writer: Writer, seat: Seat, author: str) -> None:
 
 async def _one_by_one(database: Database, seat: Seat, author: str) -> None:
     for _ in range(_TOGETHER):
-        async with database.writing() as session:
-            await messages.append(session, [_draft(seat, author)])
+        await database.transact(partial(messages.append, drafts=[_draft(seat, author)]))
 
 
 def _draft(seat: Seat, author: str) -> Draft:

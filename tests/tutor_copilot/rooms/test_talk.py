@@ -61,7 +61,7 @@ def test_a_long_conversation_comes_whole_and_in_order(server, student, school):
                 Draft(room_id=school.room, author_id=school.tutor, role=Role.TUTOR, client_id=f"c{n}", text=f"{n}")
                 for n in range(begin, begin + 500)
             ]
-            await messages.append(session, drafts)
+            await session.run_sync(messages.append, drafts)
 
     server.database(talk_long)
     with student.socket(school.room) as s:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 CHANNEL = "paperworks_tutor"
 _ROOMS_AT_ONCE = 100
@@ -34,7 +34,7 @@ class Bus(Protocol):
         """Begin to listen: ``heard`` gets what others say, ``resumed`` is told after a silence."""
         ...
 
-    async def announce(self, session: AsyncSession, room_ids: Iterable[str]) -> None:
+    def announce(self, session: Session, room_ids: Iterable[str]) -> None:
         """Tell the others of new messages in rooms, when and if the session's transaction is committed."""
         ...
 
@@ -53,7 +53,7 @@ class NoOthers:
     async def start(self, heard: Heard, resumed: Callable[[], Awaitable[None]]) -> None:
         """Nothing is ever heard."""
 
-    async def announce(self, session: AsyncSession, room_ids: Iterable[str]) -> None:
+    def announce(self, session: Session, room_ids: Iterable[str]) -> None:
         """Nobody to tell."""
 
     async def tell(self, event: dict[str, Any]) -> None:
@@ -83,10 +83,10 @@ class PostgresBus:
             asyncio.create_task(self._say_on()),
         ]
 
-    async def announce(self, session: AsyncSession, room_ids: Iterable[str]) -> None:
+    def announce(self, session: Session, room_ids: Iterable[str]) -> None:
         """PostgreSQL delivers these with the commit, and drops them with a rollback."""
         for some in _chunks(sorted(room_ids)):
-            await session.execute(_NOTIFY, {"channel": CHANNEL, "payload": self._payload({"e": "new", "rooms": some})})
+            session.execute(_NOTIFY, {"channel": CHANNEL, "payload": self._payload({"e": "new", "rooms": some})})
 
     async def tell(self, event: dict[str, Any]) -> None:
         """In order, behind what is still to be told; where too much is, this is lost."""

@@ -12,6 +12,7 @@ from time import monotonic
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
+from sqlalchemy.orm import Session
 
 from ..store import messages
 from ..store.database import Database
@@ -92,16 +93,17 @@ class Writer:
         self._hub.deliver(result for result in results if isinstance(result, Kept) and result.is_new)
         return True
 
+    def _append(self, session: Session, drafts: list[Draft]) -> list[Kept | RoomClosedError]:
+        results = messages.append(session, drafts)
+        self._bus.announce(session, {each.room_id for each in results if isinstance(each, Kept) and each.is_new})
+        return results
+
     async def _kept(self, drafts: list[Draft]) -> list[Kept | RoomClosedError]:
         """What became of ``drafts``. A commit whose answer was lost is found again by the browsers' own numbers."""
         give_up = monotonic() + _PATIENCE_S
         while True:
             try:
-                async with self._database.writing() as session:
-                    results = await messages.append(session, drafts)
-                    new = {result.room_id for result in results if isinstance(result, Kept) and result.is_new}
-                    await self._bus.announce(session, new)
-                return results
+                return await self._database.transact(lambda session: self._append(session, drafts))
             except _AWAY as error:
                 if monotonic() > give_up:
                     raise

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from .schema import HelpEvent, HelpEventKind, Message, Role, Room, RoomState, new_id, now
 
@@ -44,14 +45,14 @@ class RoomClosedError(ValueError):
     """The room takes no more messages."""
 
 
-async def append(session: AsyncSession, drafts: Sequence[Draft]) -> list[Kept | RoomClosedError]:
+def append(session: Session, drafts: Sequence[Draft]) -> list[Kept | RoomClosedError]:
     """Keep ``drafts``, in their order; what became of each. One that is there already is returned as it is there.
 
     Rooms are locked in the order of their ids, so that two workers never wait for each other in a circle; the numbers
     of a room are therefore given in the order in which they become visible.
     """
-    rooms = await _locked(session, {draft.room_id for draft in drafts})
-    known = await _known(session, drafts)
+    rooms = _locked(session, {draft.room_id for draft in drafts})
+    known = _known(session, drafts)
     last = {room_id: seq for room_id, (seq, _) in rooms.items()}
     results: list[Kept | RoomClosedError] = []
     rows: list[dict[str, Any]] = []
@@ -71,10 +72,10 @@ async def append(session: AsyncSession, drafts: Sequence[Draft]) -> list[Kept | 
         rows.append(_row(draft, kept))
         events += _events(draft)
     if rows:
-        await session.execute(insert(Message), rows)
-        await _advance(session, {row["room_id"]: last[row["room_id"]] for row in rows})
+        session.execute(insert(Message), rows)
+        _advance(session, {row["room_id"]: last[row["room_id"]] for row in rows})
     if events:
-        await session.execute(insert(HelpEvent), events)
+        session.execute(insert(HelpEvent), events)
     return results
 
 
@@ -105,15 +106,15 @@ _COLUMNS = (
 )
 
 
-async def _locked(session: AsyncSession, room_ids: set[str]) -> dict[str, tuple[int, str]]:
-    found = await session.execute(
+def _locked(session: Session, room_ids: set[str]) -> dict[str, tuple[int, str]]:
+    found = session.execute(
         select(Room.id, Room.last_seq, Room.state).where(Room.id.in_(room_ids)).order_by(Room.id).with_for_update()
     )
     return {row.id: (row.last_seq, row.state) for row in found}
 
 
-async def _known(session: AsyncSession, drafts: Sequence[Draft]) -> dict[tuple[str, str, str], Kept]:
-    found = await session.execute(
+def _known(session: Session, drafts: Sequence[Draft]) -> dict[tuple[str, str, str], Kept]:
+    found = session.execute(
         select(*_COLUMNS).where(
             Message.room_id.in_({draft.room_id for draft in drafts}),
             Message.client_id.in_({draft.client_id for draft in drafts}),
@@ -156,9 +157,8 @@ def _events(draft: Draft) -> list[dict[str, Any]]:
     return [{"id": new_id(), "suggestion_id": draft.suggestion_id, "kind": kind, "created_at": now()}]
 
 
-async def _advance(session: AsyncSession, last: Mapping[str, int]) -> None:
-    connection = await session.connection()
-    await connection.execute(
+def _advance(session: Session, last: Mapping[str, int]) -> None:
+    session.connection().execute(
         update(Room.__table__).where(Room.id == bindparam("the_room")).values(last_seq=bindparam("the_seq")),  # type: ignore[arg-type]
         [{"the_room": room_id, "the_seq": seq} for room_id, seq in last.items()],
     )
