@@ -54,6 +54,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="module")
+def own_datasets_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The data sets library keeps what it has read beside the tests, not in the user's home."""
+    import datasets
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
+        yield
+
+
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """The machine's own Chromium, driven by playwright, whose event loop must end before a test of asyncio begins."""
     from playwright.sync_api import sync_playwright

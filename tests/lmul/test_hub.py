@@ -15,6 +15,8 @@ from paperworks.lab import Lab, tiny_lm
 from paperworks.lmul import attention, digits, experiment, harness, hub, hub_claims, simulate
 from paperworks.lmul.config import LMulConfig
 
+pytestmark = pytest.mark.usefixtures("own_datasets_cache")
+
 MODEL = str(tiny_lm.SHIPPED)
 TASK = """
 task: {name}
@@ -60,16 +62,6 @@ doc_to_target: "{{question}}"
 metric_list:
   - metric: word_perplexity
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_cache(tmp_path_factory):
-    """The data sets library keeps what it has read beside the test, not in the user's home."""
-    import datasets
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path_factory.mktemp("datasets"))
-        yield
 
 
 @pytest.fixture(scope="module")

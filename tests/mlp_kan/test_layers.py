@@ -83,6 +83,22 @@ def test_extending_the_grid_leaves_the_outputs_unchanged(size):
     torch.testing.assert_close(layer(x), before, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("size", [5, 10, 15])
+def test_a_grid_that_follows_the_data_is_extended_without_a_change(size):
+    torch.manual_seed(0)
+    layer, x = KANLinear(3, 4, scale_noise=10.0).double(), torch.randn(300, 3, dtype=torch.float64)
+    layer.update_grid(x)
+    before = layer(x)
+    layer.extend_grid(size)
+    torch.testing.assert_close(layer(x), before, atol=1e-8, rtol=0)
+
+
+def test_points_that_touch_few_splines_refit_to_numbers():
+    layer = KANLinear(2, 2)
+    layer.update_grid(torch.full((50, 2), 0.25))
+    assert layer(torch.rand(20, 2)).isfinite().all()
+
+
 def test_updating_the_grid_keeps_a_cubic_though_efficient_kan_scales_it_twice():
     torch.manual_seed(0)
     layer = KANLinear(1, 1).double()

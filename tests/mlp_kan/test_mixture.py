@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from paperworks.mlp_kan import MLPKAN, Experts, MlpKanBlock, SoftMoE, TopKMoE, reference
+from paperworks.mlp_kan import MLPKAN, Experts, SoftMoE, TopKMoE, reference
 
 
 @pytest.fixture
@@ -56,12 +59,45 @@ def test_soft_mixture_is_its_sums(experts):
     torch.testing.assert_close(mixture(x), out @ answers, atol=1e-5, rtol=0)
 
 
-def test_the_block_keeps_its_input_where_both_branches_are_silent():
-    block = MlpKanBlock(6, heads=2, feed_forward=MLPKAN(6, hidden=8, num_experts=4, dropout=0.0))
-    for parameter in [*block.attention.parameters(), *block.feed_forward.parameters()]:
-        torch.nn.init.zeros_(parameter)
-    x = torch.randn(2, 5, 6)
-    torch.testing.assert_close(block(x), x)
+class _Operations(TorchDispatchMode):
+    """Counts the operations that reach the device, by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.counts[func.__name__] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", [TopKMoE, SoftMoE])
+def test_more_experts_take_no_more_operations_though_the_official_code_loops_over_them(kind):
+    counts = []
+    for count in (2, 16):
+        mixture, tokens = kind(6, Experts(6, hidden=8, count=count)), torch.randn(2, 40, 6)
+        with _Operations() as operations:
+            mixture(tokens)
+        counts.append(operations.counts)
+    assert counts[0] == counts[1]
+    # The length of the longest queue is the only number that the program waits for.
+    assert counts[0]["_local_scalar_dense.default"] == (kind is TopKMoE)
+
+
+@pytest.mark.parametrize(
+    ("router", "same"),
+    [
+        ("topk", lambda experts: TopKMoE(6, experts, top_k=2)),
+        ("dense", lambda experts: TopKMoE(6, experts, top_k=4)),
+        ("soft", lambda experts: SoftMoE(6, experts)),
+        ("soft_paper", lambda experts: SoftMoE(6, experts, dispatch="paper")),
+    ],
+)
+def test_the_feed_forward_part_takes_each_router(router, same):
+    mixture, x = MLPKAN(6, hidden=8, num_experts=4, dropout=0.0, router=router), torch.randn(2, 5, 6)
+    wanted = same(Experts(6, hidden=8, count=4))
+    wanted.load_state_dict(mixture.mixture.state_dict())
+    torch.testing.assert_close(mixture(x), wanted(x))
 
 
 def test_what_cannot_be_a_mixture_is_refused(experts):
@@ -73,3 +109,5 @@ def test_what_cannot_be_a_mixture_is_refused(experts):
         TopKMoE(6, experts, top_k=5)
     with pytest.raises(ValueError, match="'tokens' or 'paper'"):
         SoftMoE(6, experts, dispatch="slots")
+    with pytest.raises(ValueError, match="one of topk, dense"):
+        MLPKAN(6, router="hard")

@@ -24,6 +24,7 @@ def tasks(monkeypatch):
     monkeypatch.setattr(
         benchmark, "_CONFIG", replace(benchmark._CONFIG, n_rounds=4, n_model_samples=500, max_leaves=16)
     )
+    monkeypatch.setattr(benchmark, "beside_arf", lambda lab: [])
     monkeypatch.setattr(benchmark, "_ROWS", 400)
     monkeypatch.setattr(benchmark, "_TEST_ROWS", 100)
     monkeypatch.setattr(Lab, "venv", lambda self, *requirements: self)

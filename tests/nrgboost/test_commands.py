@@ -206,6 +206,13 @@ FIT_ERRORS: dict[str, tuple[str | bytes | None, tuple[str, ...], str]] = {
     "no rows": ("a,b\n", (), "has no rows"),
     "ragged": ("a,b\n1,2\n1,2,3\n", (), "cannot be read as CSV"),
     "not text": (b"\xff\xfe\x00\x01,\n", (), "cannot be read as CSV"),
+    "another encoding": ("a,b\nGrüße,2\n".encode("latin-1"), (), "it is not in UTF-8"),
+    "a name twice": ("a,b,a\n1,2,3\n4,5,6\n", (), "two columns of the name 'a'"),
+    "a key": (
+        "key,b\n" + "".join(f"k{n},{n % 7}\n" for n in range(100)),
+        (),
+        "none of the 10 rows held out is known in all of its cells: column 'key'",
+    ),
     "empty column": ("a,b\n1,\n2,\n", ("--hold-out", "0"), "column 'b' has no value at all"),
     "infinite": ("a,b\n1,inf\n2,3\n", ("--hold-out", "0"), "column 'b' contains infinity"),
     "many categories": (

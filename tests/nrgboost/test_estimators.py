@@ -284,6 +284,20 @@ def test_outliers_are_implausible_and_the_cells_that_make_them_so_are_named(flow
     assert np.isnan(flowers.cell_plausibility(odd.assign(species="rose"))[0, 4])
 
 
+def test_cells_are_scored_and_filled_in_a_block_of_rows_at_a_time(
+    flowers: NRGBoostDensity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame, told = iris(), []
+    holes = frame.mask(np.random.default_rng(0).random(frame.shape) < 0.2)
+    cells, filled = flowers.cell_plausibility(frame), flowers.impute(holes, method="mean")
+    monkeypatch.setattr("paperworks.nrgboost.plausibility._BLOCK", 64)
+    monkeypatch.setattr("paperworks.nrgboost.imputation._ROWS", 7)
+    assert (flowers.cell_plausibility(frame, lambda *each: told.append(each)) == cells).all()
+    numbers = list(frame.columns[:4])
+    assert np.allclose(flowers.impute(holes, method="mean")[numbers], filled[numbers], atol=0.2)
+    assert told == [("scoring cells", done, 150) for done in (64, 128, 150)]
+
+
 def test_plausibility_of_a_cell_is_the_mass_of_what_is_no_more_likely() -> None:
     model = NRGBoostDensity(**SMALL).fit(tiny())
     proba = model.conditional(every_tiny_row(), "b").proba

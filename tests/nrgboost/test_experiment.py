@@ -108,6 +108,17 @@ def test_hidden_cells_are_filled_in_better_than_by_means():
     assert all(errors[name] < 0.85 * errors["column means"] for name in errors if name != "column means")
 
 
+def test_intervals_are_shown_as_they_are_and_calibrated(smoke):
+    found, _, _ = smoke
+    rows = [row for row in found["C1"].rows if row["table"] == "diabetes"]
+    assert all(row["their width"] > 0 and 50 < row["90 % intervals held, %"] <= 100 for row in rows)
+    (calibrated,) = [row for row in rows if row["calibrated, width"] is not None]
+    assert calibrated["model"] == NRGBOOST
+    assert 75 < calibrated["calibrated, held, %"] <= 100
+    classes = [row for row in found["C1"].rows if row["table"] == "wine"]
+    assert all(row["their width"] is row["calibrated, held, %"] is None for row in classes)
+
+
 def test_more_is_done_by_larger_presets():
     assert set(experiment.PRESETS) == {"smoke", "quick", "full", "gpu", "paper"}
     for preset, sizes in experiment.PRESETS.items():

@@ -34,6 +34,14 @@ def test_texts_that_are_not_all_dates_stay_texts(tmp_path: Path) -> None:
     assert read_table(tmp_path / "t.csv")["when"].tolist() == ["2024-01-02", "soon"]
 
 
+def test_a_file_of_semicolons_may_have_decimal_commas(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("price;code;mixed\n-1,5;007;1,5\n;008;1.5\n12;007;2,5\n")
+    frame = read_table(tmp_path / "t.csv", texts=["code"])
+    assert frame["price"].tolist() == [-1.5, pd.NA, 12.0]
+    assert frame["code"].tolist() == ["007", "008", "007"]
+    assert frame["mixed"].tolist() == ["1,5", "1.5", "2,5"]
+
+
 def test_a_table_is_read_as_the_model_knows_its_columns(tmp_path: Path) -> None:
     encoder = fit_encoder(pd.DataFrame({"zip": ["01234", "99999"], "n": [1, 2]}), BinningConfig())
     (tmp_path / "t.csv").write_text("extra,n,zip\nx,1,01234\ny,2,99999\n")

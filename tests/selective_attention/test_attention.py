@@ -32,6 +32,46 @@ def test_the_hand_example():
     assert after[0].tolist() == [0, 1.5, 4, 0]
 
 
+def test_selection_is_the_penalty_of_attention_from_logits_of_ones_own():
+    query, key, value = tokens(9, heads=1, kv_heads=1, batch=2)
+    logits = (query @ key.mT)[:, 0] / 2
+    documents = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 1, 1], [-1, -1, 5, 5, 5, 5, 5, 5, 5]])
+    for more in ({}, {"protect": 2}, {"segment_ids": documents}, {"F0": normal(2, 9).abs()}):
+        _, *wanted = sa.selective_attention(query, key, value, return_F=True, **more)
+        found = sa.selection(logits.masked_fill(torch.ones(9, 9).triu(1) > 0, float("-inf")), **more)
+        assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(found, wanted, strict=True))
+
+
+def test_selection_takes_positions_for_keys_that_do_not_stand_in_place():
+    """A cache of tokens 0, 2 and 5 and a query at 6: it votes on 2 and 5, whatever places they have."""
+    logits = torch.tensor([[[3.0, 1.0, 2.0, 9.0]]])
+    places = {"query_pos": torch.tensor([[6]]), "key_pos": torch.tensor([[5, 0, 2, 6]])}
+    penalty, after = sa.selection(logits, F0=torch.tensor([[0.5, 0.0, 0.25, 0.0]]), **places)
+    assert penalty.tolist() == [[[0.5, 0.0, 0.25, 0.0]]]
+    assert after.tolist() == [[3.5, 0.0, 2.25, 0.0]]
+    _, apart = sa.selection(logits, segment_ids=torch.tensor([[1, 1, 0, 1]]), **places)
+    assert apart.tolist() == [[3.0, 0.0, 0.0, 0.0]]
+    numbers = logits.double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda given: sa.selection(given, **places), numbers)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"l0": torch.zeros(1, 2, 2).long()}, TypeError, "floating-point"),
+        ({"l0": torch.zeros(1, 3, 2)}, ValueError, r"the last N of M tokens: \[1, 3, 2\]"),
+        ({"l0": torch.zeros(2, 2)}, ValueError, "does not fit"),
+        ({"protect": -1}, ValueError, "not a number of tokens"),
+        ({"F0": torch.zeros(2, 2)}, ValueError, r"F0 must be \[B, M\] = \[1, 2\]"),
+        ({"key_pos": torch.zeros(1, 2).long()}, ValueError, "query_pos and key_pos, or neither"),
+        ({"key_pos": torch.zeros(1, 2).long(), "query_pos": torch.zeros(1, 1).long()}, ValueError, "query_pos must be"),
+    ],
+)
+def test_selection_refuses_in_one_sentence_too(given, error, words):
+    with pytest.raises(error, match=words):
+        sa.selection(**({"l0": torch.zeros(1, 2, 2)} | given))
+
+
 def test_the_hand_example_tells_the_wrong_axis_and_a_missing_shift():
     layout = causal(4, 4)
     votes = torch.relu(HAND).masked_fill(~layout.votes()[0], 0.0)
@@ -42,12 +82,16 @@ def test_the_hand_example_tells_the_wrong_axis_and_a_missing_shift():
     assert not torch.allclose(unshifted, penalty[0])
 
 
-@given(st.integers(1, 40), st.integers(1, 3), st.integers(1, 2), st.integers(0, 99))
+@given(st.integers(1, 40), st.integers(1, 3), st.integers(1, 2), st.integers(1, 2), st.integers(0, 99))
 @settings(max_examples=25)
-def test_the_reference_is_the_papers_sketch(length, heads, batch, seed):
-    query, key, value = (normal(batch, heads, length, 5, seed=3 * seed + i) * 2 for i in range(3))
+def test_the_reference_is_the_papers_sketch_with_shared_key_heads_too(length, kv_heads, groups, batch, seed):
+    query, key, value = (
+        normal(batch, heads, length, 5, seed=3 * seed + i) * 2
+        for i, heads in enumerate((kv_heads * groups, kv_heads, kv_heads))
+    )
     output, _, _ = reference.attention(query, key, value, causal(length, length))
-    assert torch.allclose(output, reference.sketch(query, key, value), rtol=0, atol=1e-12)
+    sketched = reference.sketch(query, key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1))
+    assert torch.allclose(output, sketched, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])

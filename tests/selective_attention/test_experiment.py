@@ -12,7 +12,7 @@ from paperworks.core import Measurement, Untested, Verdict, paper, verdict
 from paperworks.lab import Lab, corpus, stats
 from paperworks.lab.tiny_lm import Recipe
 from paperworks.lab.train_tiny_lm import Training
-from paperworks.selective_attention import experiment, language, language_claims
+from paperworks.selective_attention import experiment, language, language_claims, texts
 from paperworks.selective_attention import variable_assignment as task
 from paperworks.selective_attention.operations import PAPERS, Decoder
 from paperworks.selective_attention.sizes import LanguageSizes
@@ -62,12 +62,16 @@ def new_lab(tmp_path):
     return make
 
 
+def study_of(lab):
+    return language.Study(lab, TINY, texts.read(lab, None), checkpoints=2)
+
+
 def test_every_claim_that_can_be_judged_has_a_result(smoke):
     found, _ = smoke
     assert set(found) == set(CLAIMS)
     untested = {claim: result.reason for claim, result in found.items() if isinstance(result, Untested)}
     assert untested.pop("S3-1024") == "needs --preset gpu"
-    assert "2048" in untested.pop("S3-2048")
+    assert {untested.pop(claim) for claim in ("S3-2048", "S5")} == {"needs --preset paper"}
     assert untested == dict.fromkeys(["S1", "S2", "S3-512", "S6", "S6-window"], "needs --preset full")
 
 
@@ -190,23 +194,24 @@ def test_language_claims_are_measured_on_tiny_models(library, new_lab):
         budget_step=16,
     )
     found = {result.claim: result for result in language_claims.claims(new_lab(), sizes)}
-    assert {claim for claim, result in found.items() if isinstance(result, Untested)} == {"S3-1024", "S3-2048"}
+    assert {claim for claim, result in found.items() if isinstance(result, Untested)} == {"S3-1024", "S3-2048", "S5"}
     measured = {claim: result for claim, result in found.items() if isinstance(result, Measurement)}
     assert set(measured) == {"S1", "S2", "S3-512", "S6", "S6-window"}
     assert all(result.n == 3 for result in measured.values())
-    assert measured["S1"].value == min(row["difference, nats"] for row in measured["S1"].rows)
+    assert measured["S1"].value == min(row["difference"] for row in measured["S1"].rows)
     assert [row["tokens stored"] for row in measured["S6"].rows] == [32, 16, 8, 4]
     assert "64 tokens" in measured["S3-512"].setting
     for row in measured["S3-512"].rows:
         if row["not pruned, nats"] <= row["standard, nats"]:
             assert row["pruned, nats"] <= row["standard, nats"]
             assert row["factor"] >= 1
+            assert row["factor of a sliding window"] > 1
         else:
-            assert row["factor"] == 1
+            assert row["factor"] == row["factor of a sliding window"] == 1
 
 
 def test_losses_are_paired_by_file_and_a_wide_budget_changes_nothing(library, new_lab):
-    study = language.Study(new_lab(), TINY, checkpoints=2)
+    study = study_of(new_lab())
     plain, roomy, narrow = (study.losses("selective", budget=budget) for budget in (None, 64, 4))
     for one, other, less in zip(plain, roomy, narrow, strict=True):
         assert len(one["nats"]) == len(library.split("validation"))
@@ -216,7 +221,7 @@ def test_losses_are_paired_by_file_and_a_wide_budget_changes_nothing(library, ne
 
 
 def test_a_window_limits_standard_models_too(library, new_lab):
-    study = language.Study(new_lab(), TINY, checkpoints=2)
+    study = study_of(new_lab())
     plain, roomy, narrow = (study.losses("standard", window=window) for window in (None, 64, 2))
     for one, other, less in zip(plain, roomy, narrow, strict=True):
         np.testing.assert_allclose(one["nats"], other["nats"], rtol=1e-5)
@@ -224,7 +229,7 @@ def test_a_window_limits_standard_models_too(library, new_lab):
 
 
 def test_a_training_that_is_cut_off_goes_on_to_the_same_end(library, new_lab, monkeypatch):
-    whole = language.Study(new_lab("whole"), TINY, checkpoints=2).curves("memory")
+    whole = study_of(new_lab("whole")).curves("memory")
     step = Training._step
 
     def cut(self):
@@ -235,10 +240,10 @@ def test_a_training_that_is_cut_off_goes_on_to_the_same_end(library, new_lab, mo
     with monkeypatch.context() as patched:
         patched.setattr(Training, "_step", cut)
         with pytest.raises(KeyboardInterrupt):
-            language.Study(new_lab("cut"), TINY, checkpoints=2).curves("memory")
+            study_of(new_lab("cut")).curves("memory")
     done = []
     monkeypatch.setattr(Training, "_step", lambda self: done.append(self.done) or step(self))
-    resumed = language.Study(new_lab("cut"), TINY, checkpoints=2).curves("memory")
+    resumed = study_of(new_lab("cut")).curves("memory")
     assert done == [4, 5, *range(6), *range(6)]
     for ours, theirs in zip(resumed, whole, strict=True):
         assert [(point["step"], point["nats"]) for point in ours] == [
@@ -273,7 +278,7 @@ def test_a_curve_whose_pace_was_lost_takes_the_usual_one():
 
 
 def test_presets_have_enough_seeds_for_an_interval():
-    assert set(experiment.PRESETS) == {"smoke", "quick", "full", "gpu"}
+    assert set(experiment.PRESETS) == {"smoke", "quick", "full", "gpu", "paper"}
     assert all(sizes.seeds >= 3 for sizes in experiment.PRESETS.values())
 
 

@@ -182,6 +182,19 @@ def test_the_command_finds_budgets_and_leaves_them_in_the_folder(folder, tmp_pat
     assert "times smaller" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("text", "count"), [("", 0), ("x = 1\n" * 52, 260)])
+def test_a_text_that_no_page_holds_is_one_sentence(text, count, tmp_path, capsys):
+    assert main(["selective-attention", "explain", "--text", text, "--out", str(tmp_path / "page.html")]) == 2
+    assert f"--text has {count} tokens: give 1 to 256, as many as model and page hold" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    out = tmp_path / "file" / "page.html"
+    assert main(["selective-attention", "explain", "--text", "x", "--out", str(out)]) == 2
+    assert f"{out} cannot be written: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["explain", "budgets"])
 def test_a_model_without_selective_attention_is_one_sentence(command, folder, capsys):
     hf.disable(AutoModelForCausalLM.from_pretrained(folder)).save_pretrained(folder)

@@ -149,6 +149,17 @@ def test_generation_with_a_cache_is_generation_without(way, budgets, build, toke
     assert torch.equal(cached, plain)
 
 
+@pytest.mark.parametrize("way", ["greedy", "beams"])
+def test_every_architecture_generates_within_a_budget(family, way, build, tokens):
+    model, ids = build(family), tokens(2, 9)
+    inputs = {"max_new_tokens": 8, "eos_token_id": None, "attention_mask": torch.ones_like(ids), **WAYS[way]}
+    cache = SelectiveCache(model, 6)
+    cached = model.generate(ids, past_key_values=cache, **inputs)
+    assert max(layer.keys.shape[2] for layer in cache.layers) <= 6
+    with pruned(model, 6):
+        assert torch.equal(cached, model.generate(ids, use_cache=False, **inputs))
+
+
 def test_assisted_generation_takes_back_what_was_not_accepted(build, tokens):
     model = build()
     ids = tokens(1, 4).repeat(1, 3)

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
+from paperworks.lab.threads import over_rows
+
 from . import kernels, packing
 from .arithmetic import Arithmetic
 from .formats import FORMATS
 from .scratch import aligned, scratch
-from .threads import over_rows
 
 __all__ = ["multiply", "prepare"]
 

@@ -1,8 +1,13 @@
-"""Layers with splines on their edges, forward and backward, beside the usual algorithm for them and beside an MLP."""
+"""Layers with splines on their edges, forward and backward, beside the usual algorithms for them and beside an MLP."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,12 +17,14 @@ from torch.nn import functional
 from paperworks.lab import Lab, timing
 from paperworks.lab.timing import BenchRow
 
-from .layers import FasterKANLinear, KANLinear
+from .bumps import FasterKANLinear
+from .layers import KANLinear
+from .peers import beside
 
 __all__ = ["bench"]
 
 RECURSION, SWITCH, MLP = "the recursion over all cells (efficient-kan)", "switch functions", "MLP of as many parameters"
-_REPEATS = 7
+_PYKAN, _PYKAN_TARGET = "pykan==0.2.8", 1 / 25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +35,12 @@ class _Shape:
     width: int
     targets: dict[str, float]
 
-    def __str__(self) -> str:
-        return f"{self.rows} rows, {self.width} to {self.width}, 5 cells of order 3"
-
 
 SHAPES = (
     _Shape(rows=1000, width=64, targets={RECURSION: 1 / 8, SWITCH: 1 / 1.3}),
     _Shape(rows=1024, width=256, targets={RECURSION: 1 / 4}),
+    _Shape(rows=128, width=8, targets={}),
+    _Shape(rows=8192, width=32, targets={}),
 )
 
 
@@ -73,30 +79,25 @@ class RecursionLayer(nn.Module):
 def bench(lab: Lab) -> Iterator[BenchRow]:
     """A row a shape and peer: seconds of a forward pass with its gradients, on one thread on a CPU.
 
-    The MLP has one hidden layer, as wide as the spline layer's parameters allow. There is no limit but the MLP: its
-    products are all that a layer of as many parameters has to do.
+    Beside them stands how much memory each holds between the two passes. The MLP has one hidden layer, as wide as the
+    spline layer's parameters allow. There is no limit but the MLP: its products are all that a layer of as many
+    parameters has to do. pykan is timed in its speed mode, at the first shape, in a process of its own.
     """
     with timing.threads(1):
         for shape in SHAPES:
-            yield from _beside_peers(shape, lab.device)
+            torch.manual_seed(0)
+            ours = KANLinear(shape.width, shape.width)
+            yield from beside(ours, _peers(ours), rows=shape.rows, device=lab.device, targets=shape.targets)
+    yield _beside_pykan(lab, SHAPES[0])
 
 
-def _beside_peers(shape: _Shape, device: str) -> Iterator[BenchRow]:
-    torch.manual_seed(0)
-    ours = KANLinear(shape.width, shape.width)
-    peers = {
+def _peers(ours: KANLinear) -> dict[str, nn.Module]:
+    width = ours.in_features
+    return {
         RECURSION: RecursionLayer(ours),
-        SWITCH: FasterKANLinear(shape.width, shape.width),
-        MLP: _mlp(shape.width, sum(parameter.numel() for parameter in ours.parameters())),
+        SWITCH: FasterKANLinear(width, width),
+        MLP: _mlp(width, ours.weight.numel()),
     }
-    x = torch.rand(shape.rows, shape.width) * 2 - 1
-    found = timing.compare(
-        _pass(ours, x, device),
-        {name: _pass(module, x, device) for name, module in peers.items()},
-        _REPEATS,
-        synchronize=torch.cuda.synchronize if device.startswith("cuda") else lambda: None,
-    )
-    yield from found.rows(f"forward and backward, {shape}", targets=shape.targets)
 
 
 def _mlp(width: int, parameters: int) -> nn.Module:
@@ -104,8 +105,19 @@ def _mlp(width: int, parameters: int) -> nn.Module:
     return nn.Sequential(nn.Linear(width, hidden), nn.SiLU(), nn.Linear(hidden, width))
 
 
-def _pass(module: nn.Module, x: Tensor, device: str) -> Callable[[], object]:
-    module = module.to(device)
-    x = x.to(device).requires_grad_()
-    inputs = [x, *module.parameters()]
-    return lambda: torch.autograd.grad(module(x).sum(), inputs)
+def _beside_pykan(lab: Lab, shape: _Shape) -> BenchRow:
+    """pykan names none of the packages that it needs, and ours are they: its environment only has to hold itself."""
+    packages = next((lab.venv(_PYKAN) / "lib").glob("python*/site-packages"))
+    task = [str(packages), str(shape.rows), str(shape.width), str(_PYKAN_TARGET)]
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "paperworks.mlp_kan.pykan_peer", *task],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode:
+        raise RuntimeError(f"pykan failed: {done.stderr.strip().splitlines()[-1]}")
+    return BenchRow(**json.loads(done.stdout.splitlines()[-1]))

@@ -1,25 +1,26 @@
-"""The three networks that are compared, each as wide as a budget of parameters allows, and how one is trained."""
+"""The three networks that are compared, each as wide as a budget of parameters allows, and how well one fits."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from paperworks.lab import device as devices
 from paperworks.lab import timing
 
-from . import feynman
-from .layers import KANLinear
+from . import feynman, training
 from .mixture import MLPKAN
+from .network import KAN
 
-__all__ = ["CONTENDERS", "build", "rmse_of_fit"]
+__all__ = ["CONTENDERS", "build", "parameters", "rmse_of_fit", "seconds_of_steps"]
 
 _POINTS = 1000
-_BATCH = 128
 _WIDTH = 8
-_LEARNING_RATE = 5e-3
 
 
 class _Residual(nn.Module):
@@ -37,7 +38,7 @@ def _mlp(inputs: int, size: int) -> nn.Module:
 
 
 def _kan(inputs: int, size: int) -> nn.Module:
-    return nn.Sequential(KANLinear(inputs, size), KANLinear(size, 1))
+    return KAN((inputs, size, 1))
 
 
 def _mlp_kan(inputs: int, size: int) -> nn.Module:
@@ -48,47 +49,59 @@ def _mlp_kan(inputs: int, size: int) -> nn.Module:
 CONTENDERS: dict[str, Callable[[int, int], nn.Module]] = {"MLP": _mlp, "KAN": _kan, "MLP-KAN": _mlp_kan}
 
 
+def parameters(module: nn.Module) -> int:
+    """How many numbers of a module are trained."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 def build(kind: str, *, inputs: int, budget: int) -> nn.Module:
     """The widest network of a kind that has at most ``budget`` parameters.
 
     Raises ValueError if even the narrowest has more.
     """
     make = CONTENDERS[kind]
-    widest = 0
     with torch.device("meta"):
-        while sum(parameter.numel() for parameter in make(inputs, widest + 1).parameters()) <= budget:
-            widest += 1
+        widest = bisect_right(range(1, budget), budget, key=lambda size: parameters(make(inputs, size)))
     if not widest:
         raise ValueError(f"a budget of {budget} parameters is too small for the narrowest {kind}")
     return make(inputs, widest)
 
 
-def rmse_of_fit(*, seed: int, kind: str, equation: str, budget: int, steps: int) -> float:
+def rmse_of_fit(*, seed: int, kind: str, equation: str, budget: int, steps: int, device: str = "cpu") -> float:
     """RMSE at 1000 new points after training on 1000, in the units of the formula; all random draws follow the seed."""
     rng = np.random.default_rng([seed, list(feynman.TABLE).index(equation)])
-    low, high = np.array(feynman.TABLE[equation].ranges).T
     (x, y), (new_x, new_y) = (feynman.load(equation, n=_POINTS, rng=rng) for _ in range(2))
-    inputs, new_inputs = (
-        torch.tensor(2 * (points - low) / (high - low) - 1, dtype=torch.float32) for points in (x, new_x)
-    )
-    targets = torch.tensor((y - y.mean()) / y.std(), dtype=torch.float32)
+    inputs, new_inputs = (_scaled(points, equation).to(device) for points in (x, new_x))
+    targets = torch.tensor((y - y.mean()) / y.std(), dtype=torch.float32, device=device)
     # These networks are so small that waiting for a second thread takes longer than it saves.
     with timing.threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build(kind, inputs=x.shape[1], budget=budget)
-        _train(network, inputs, targets, steps)
-    with torch.no_grad():
-        predicted = network(new_inputs)[:, 0].double().numpy() * y.std() + y.mean()
+        network = build(kind, inputs=x.shape[1], budget=budget).to(device)
+        training.fit(training.recipe(network, inputs, targets, steps=steps, seed=seed), steps)
+        with torch.no_grad():
+            predicted = network(new_inputs)[:, 0].double().cpu().numpy() * y.std() + y.mean()
     return float(np.sqrt(np.mean((predicted - new_y) ** 2)))
 
 
-def _train(network: nn.Module, inputs: Tensor, targets: Tensor, steps: int) -> None:
-    optimiser = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=_LEARNING_RATE, total_steps=steps)
-    for _ in range(steps):
-        batch = torch.randint(len(inputs), (_BATCH,))
-        loss = (network(inputs[batch])[:, 0] - targets[batch]).square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
+def _scaled(x: NDArray[np.float64], equation: str) -> Tensor:
+    low, high = np.array(list(feynman.TABLE[equation].ranges.values())).T
+    return torch.tensor(2 * (x - low) / (high - low) - 1, dtype=torch.float32)
+
+
+def seconds_of_steps(*, inputs: int, budget: int, repeats: int = 7, device: str = "cpu") -> dict[str, float]:
+    """Seconds of one training step of each kind of network, taken in turns, for formulas of ``inputs`` variables."""
+    with timing.threads(1), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        x, y = torch.rand(_POINTS, inputs, device=device) * 2 - 1, torch.randn(_POINTS, device=device)
+        steps = {
+            kind: training.recipe(build(kind, inputs=inputs, budget=budget).to(device), x, y, steps=10**9, seed=0)
+            for kind in CONTENDERS
+        }
+        first, *others = steps
+        found = timing.compare(
+            steps[first],
+            {kind: steps[kind] for kind in others},
+            repeats,
+            synchronize=lambda: devices.synchronize(device),
+        )
+    return {first: found.ours_s, **{kind: found.peers[kind].seconds for kind in others}}

@@ -1,4 +1,4 @@
-"""Layers with a learned function on every edge: B-splines, Gaussians, and the switch functions of FasterKAN."""
+"""The layer with a learned B-spline on every edge (arXiv 2404.19756)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from . import splines
+from . import fused, splines
 
-__all__ = ["FasterKANLinear", "KANLinear", "RBFKANLinear"]
-
-_SWITCH_WIDTH = 0.33
-_CENTRES = 8
-_CENTRE_RANGE = 2.0
+__all__ = ["KANLinear"]
 
 
 class KANLinear(nn.Module):
@@ -62,14 +58,25 @@ class KANLinear(nn.Module):
 
     def basis(self, x: Tensor) -> Tensor:
         """The B-splines at x [..., in]: [..., in, G + k]. Raises ValueError for another width."""
-        if x.shape[-1] != self.in_features:
-            raise ValueError(f"the input has {x.shape[-1]} features: this layer takes {self.in_features}")
+        self._check_width(x)
         form = splines.uniform_basis if self.uniform else splines.basis
         return form(x, self.knots, order=self.spline_order)
 
+    def _check_width(self, x: Tensor) -> None:
+        if x.shape[-1] != self.in_features:
+            raise ValueError(f"the input has {x.shape[-1]} features: this layer takes {self.in_features}")
+
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out]."""
-        return functional.linear(self._columns(x).flatten(-2), self.weight)
+        self._check_width(x)
+        if not fused.fits(x, self.weight, self.spline_order):
+            return self._plain(x, self.weight)
+        rows = x.reshape(-1, self.in_features)
+        outputs = fused.spline_layer(rows, self.weight, self.knots, order=self.spline_order, plain=self._plain)
+        return outputs.view(*x.shape[:-1], self.out_features)
+
+    def _plain(self, x: Tensor, weight: Tensor) -> Tensor:
+        return functional.linear(self._columns(x).flatten(-2), weight)
 
     def _columns(self, x: Tensor) -> Tensor:
         return torch.cat([functional.silu(x)[..., None], self.basis(x)], dim=-1)
@@ -94,21 +101,17 @@ class KANLinear(nn.Module):
     def extend_grid(self, grid_size: int) -> None:
         """Divides the grid into more cells, all splines refitted.
 
-        On the grid's range nothing changes if the new size is a multiple of the old one and the cells are equal.
-        Raises ValueError for fewer cells than there are, and where the knots follow the data.
+        On the grid's range nothing changes if the new size is a multiple of the old one: every cell is divided into
+        equal parts, and a spline on the old cells is one on the new. Raises ValueError for fewer cells than there are.
         """
         if grid_size < self.grid_size:
             raise ValueError(
                 f"the grid has {self.grid_size} cells: it can be extended to as many or more, not {grid_size}"
             )
-        if not self.uniform:
-            raise ValueError("the knots follow the data: extend the grid before update_grid")
-        order = self.spline_order
-        low, high = self.knots[:, order], self.knots[:, -order - 1]
-        cells = torch.arange(-order, grid_size + order + 1, dtype=torch.float64, device=low.device)
-        knots = low.double()[:, None] + cells * ((high - low).double() / grid_size)[:, None]
-        inner = (torch.arange(8 * grid_size, device=low.device) + 0.5) / (8 * grid_size)
-        self._move_to(knots, low + inner.to(low.dtype)[:, None] * (high - low))
+        inner = self.knots[:, self.spline_order : self.knots.shape[1] - self.spline_order].double().T
+        middles = (torch.arange(8 * grid_size, dtype=torch.float64, device=inner.device) + 0.5) / (8 * grid_size)
+        share = torch.linspace(0, 1, grid_size + 1, dtype=torch.float64, device=inner.device)
+        self._move_to(_between(inner, share), _between(inner, middles).to(self.knots))
 
     @torch.no_grad()
     def update_grid(self, x: Tensor, *, eps: float = 0.02, margin: float = 0.01) -> None:
@@ -118,68 +121,30 @@ class KANLinear(nn.Module):
         """
         if not torch.isfinite(x).all():
             raise ValueError("the points of a grid update are not all finite: leave out infinities and NaN")
-        order, size = self.spline_order, self.grid_size
         points = x.double()
-        share = torch.linspace(0, 1, size + 1, dtype=torch.float64, device=x.device)
-        quantiles = torch.quantile(points, share, dim=0)
+        share = torch.linspace(0, 1, self.grid_size + 1, dtype=torch.float64, device=x.device)
         low, high = points.amin(dim=0) - margin, points.amax(dim=0) + margin
-        inner = eps * (low + share[:, None] * (high - low)) + (1 - eps) * quantiles
+        inner = eps * (low + share[:, None] * (high - low)) + (1 - eps) * torch.quantile(points, share, dim=0)
         inner[0], inner[-1] = low, high
-        step = (high - low) / size
-        beyond = torch.arange(1, order + 1, dtype=torch.float64, device=x.device)[:, None] * step
-        self._move_to(torch.cat([low - beyond.flip(0), inner, high + beyond]).T, x)
+        self._move_to(inner, x)
         self.uniform = False
 
-    def _move_to(self, knots: Tensor, points: Tensor) -> None:
+    def _move_to(self, inner: Tensor, points: Tensor) -> None:
+        """New ends of cells [G + 1, in], continued beyond at their mean distance; values at the points stay."""
+        order, size = self.spline_order, len(inner) - 1
+        steps = torch.arange(1, order + 1, dtype=inner.dtype, device=inner.device)[:, None]
+        beyond = steps * ((inner[-1] - inner[0]) / size)
+        knots = torch.cat([inner[0] - beyond.flip(0), inner, inner[-1] + beyond]).T.to(self.knots).contiguous()
         per_edge = self.weight.view(self.out_features, self.in_features, -1)
-        old = torch.einsum("nib,oib->nio", self.basis(points).double(), per_edge[..., 1:].double())
-        fitted = splines.fit_coefficients(points, old, knots, order=self.spline_order).to(self.weight)
-        self.knots = knots.to(self.knots)
+        basis = splines.basis(points.double(), self.knots.double(), order=order)
+        old = torch.einsum("nib,oib->nio", basis, per_edge[..., 1:].double())
+        fitted = splines.fit_coefficients(points, old, knots, order=order).to(self.weight)
+        self.knots = knots
         self.weight = nn.Parameter(torch.cat([per_edge[..., :1], fitted.permute(2, 0, 1)], dim=-1).flatten(1))
 
 
-class FasterKANLinear(nn.Module):
-    """A layer norm, 8 switch functions 1 - tanh²((x - c) / 0.33) of each feature, and one linear map without bias.
-
-    The edge function of the official MLP-KAN code. Takes [..., in_features].
-    """
-
-    centres: Tensor
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(in_features)
-        self.register_buffer("centres", torch.linspace(-_CENTRE_RANGE, _CENTRE_RANGE, _CENTRES))
-        self.linear = nn.Linear(in_features * _CENTRES, out_features, bias=False)
-        nn.init.xavier_uniform_(self.linear.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., in] to [..., out]."""
-        outputs: Tensor = self.linear(switch_basis(self.norm(x), self.centres).flatten(-2))
-        return outputs
-
-
-class RBFKANLinear(nn.Module):
-    """A layer norm, 8 Gaussians of each feature as wide as they are apart, and a linear map beside one of silu(x)."""
-
-    centres: Tensor
-
-    def __init__(self, in_features: int, out_features: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(in_features)
-        self.register_buffer("centres", torch.linspace(-_CENTRE_RANGE, _CENTRE_RANGE, _CENTRES))
-        self.linear = nn.Linear(in_features * _CENTRES, out_features, bias=False)
-        self.base = nn.Linear(in_features, out_features)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., in] to [..., out]."""
-        # Beyond 9 widths a Gaussian is 0 in float32; without the bound, denormal numbers make it many times slower.
-        width = 2 * _CENTRE_RANGE / (_CENTRES - 1)
-        distance = ((self.norm(x)[..., None] - self.centres) / width).clamp(-9, 9)
-        outputs: Tensor = self.linear(torch.exp(-(distance**2)).flatten(-2)) + self.base(functional.silu(x))
-        return outputs
-
-
-def switch_basis(x: Tensor, centres: Tensor) -> Tensor:
-    """The switch functions 1 - tanh²((x - c) / 0.33) at x [...]: [..., centres]."""
-    return 1 - torch.tanh((x[..., None] - centres) / _SWITCH_WIDTH) ** 2
+def _between(ends: Tensor, share: Tensor) -> Tensor:
+    """Places in cells with the ends [G + 1, in], where ``share`` [n] of all cells lie below: [n, in]."""
+    place = share * (len(ends) - 1)
+    cell = place.floor().long().clamp(max=len(ends) - 2)
+    return torch.lerp(ends[cell], ends[cell + 1], (place - cell)[:, None])

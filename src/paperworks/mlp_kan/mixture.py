@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .layers import switch_basis
+from .bumps import CENTRES, centres, switch_basis
 
-__all__ = ["MLPKAN", "Experts", "MlpKanBlock", "SoftMoE", "TopKMoE"]
-
-_CENTRES = 8
+__all__ = ["MLPKAN", "Experts", "SoftMoE", "TopKMoE"]
 
 
 class Experts(nn.Module):
@@ -31,10 +30,10 @@ class Experts(nn.Module):
             raise ValueError(f"hidden is {hidden}: the KAN experts have half of it, so it must be even")
         half, narrow = count // 2, hidden // 2
         self.count = count
-        self.register_buffer("centres", torch.linspace(-2.0, 2.0, _CENTRES))
+        self.register_buffer("centres", centres())
         self.rise, self.rise_bias = _stack(half, dim, hidden), nn.Parameter(torch.zeros(half, 1, hidden))
         self.fall, self.fall_bias = _stack(half, hidden, dim), nn.Parameter(torch.zeros(half, 1, dim))
-        self.kan_in, self.kan_out = _stack(half, dim * _CENTRES, narrow), _stack(half, narrow * _CENTRES, dim)
+        self.kan_in, self.kan_out = _stack(half, dim * CENTRES, narrow), _stack(half, narrow * CENTRES, dim)
         self.norm_in, self.norm_out = _norms(half, dim), _norms(half, narrow)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -125,34 +124,39 @@ class SoftMoE(nn.Module):
         return mixed
 
 
+_ROUTERS: dict[str, Callable[[int, Experts, int], nn.Module]] = {
+    "topk": lambda dim, experts, top_k: TopKMoE(dim, experts, top_k=top_k),
+    "dense": lambda dim, experts, top_k: TopKMoE(dim, experts, top_k=experts.count),
+    "soft": lambda dim, experts, top_k: SoftMoE(dim, experts),
+    "soft_paper": lambda dim, experts, top_k: SoftMoE(dim, experts, dispatch="paper"),
+}
+
+
 class MLPKAN(nn.Module):
-    """The feed-forward part of MLP-KAN: 8 experts, half MLPs, half KANs, each token to its best 2, then dropout."""
+    """The feed-forward part of MLP-KAN: 8 experts, half MLPs, half KANs, each token to its best 2, then dropout.
+
+    ``router`` is "topk" as in the paper's appendix and code; "dense", where every token goes to all experts; "soft",
+    the slots of Soft MoE; or "soft_paper", those of Eq. 11. ``top_k`` counts for the first only, and slots take
+    [B, N, dim] only. Raises ValueError for another router.
+    """
 
     def __init__(
-        self, dim: int, *, hidden: int = 192, num_experts: int = 8, top_k: int = 2, dropout: float = 0.1
+        self,
+        dim: int,
+        *,
+        hidden: int = 192,
+        num_experts: int = 8,
+        top_k: int = 2,
+        dropout: float = 0.1,
+        router: str = "topk",
     ) -> None:
         super().__init__()
-        self.mixture = TopKMoE(dim, Experts(dim, hidden=hidden, count=num_experts), top_k=top_k)
+        if router not in _ROUTERS:
+            raise ValueError(f"router is {router!r}: it must be one of {', '.join(_ROUTERS)}")
+        self.mixture = _ROUTERS[router](dim, Experts(dim, hidden=hidden, count=num_experts), top_k)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., dim] to [..., dim]."""
         mixed: Tensor = self.dropout(self.mixture(x))
         return mixed
-
-
-class MlpKanBlock(nn.Module):
-    """X' = X + MHA(LN(X)); Y = X' + F(LN(X')), with F a mixture (Eq. 13, with the residual that Appendix A has)."""
-
-    def __init__(self, dim: int, *, heads: int, feed_forward: nn.Module) -> None:
-        super().__init__()
-        self.norm_attention, self.norm_feed_forward = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.attention = nn.MultiheadAttention(dim, heads, batch_first=True)
-        self.feed_forward = feed_forward
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, N, dim] to [B, N, dim]."""
-        normed = self.norm_attention(x)
-        x = x + self.attention(normed, normed, normed, need_weights=False)[0]
-        outputs: Tensor = x + self.feed_forward(self.norm_feed_forward(x))
-        return outputs

@@ -2,6 +2,8 @@ from .boosting import BoostingConfig as BoostingConfig
 from .boosting import boost as boost
 from .classifier import NRGBoostClassifier as NRGBoostClassifier
 from .column_distribution import ColumnDistribution as ColumnDistribution
+from .conformal import CalibratedIntervals as CalibratedIntervals
+from .conformal import calibrate_intervals as calibrate_intervals
 from .density import NRGBoostDensity as NRGBoostDensity
 from .density_forest import ForestConfig as ForestConfig
 from .density_forest import fit_forest as fit_forest

@@ -25,6 +25,7 @@ from scipy.special import log_softmax
 from paperworks.lab import Lab, stats
 from paperworks.lab.timing import BenchRow
 
+from .arf_bench import beside_arf
 from .boosting import BoostingConfig, boost
 from .compiled import compiled
 from .domain import Domain
@@ -83,7 +84,8 @@ class _Run:
 
 
 def bench(lab: Lab) -> Iterator[BenchRow]:
-    """A row a case: fit, sample, predict, compile beside the official package; then each phase's share of our fit.
+    """A row a case: fit, sample, predict, compile beside the official package; each phase's share of our fit; and rows
+    drawn beside those of adversarial random forests.
 
     ``limit_s`` of sampling is the time to stream the masks that the draws need at this machine's bandwidth (section 7).
     """
@@ -102,6 +104,7 @@ def bench(lab: Lab) -> Iterator[BenchRow]:
             theirs.append(_official(python, table, seed, lab.threads))
     yield from _beside_official(mine, theirs, models, lab.threads)
     yield from _phase_rows(phases, sum(run.fit_s for run in mine))
+    yield from beside_arf(lab)
 
 
 def _beside_official(

@@ -63,7 +63,7 @@ def _kind_of_cells(values: pd.Series) -> Kind:
             raise ValueError(f"Complex data not supported: column {values.name!r} has complex numbers")
         if not isinstance(value, str | int | float | np.generic):
             raise TypeError(
-                f"column {values.name!r}: a cell's argument must be a string, a date or a number, "
+                f"column {values.name!r}: a cell's argument must be a string, a date, a boolean or a number, "
                 f"not a {type(value).__name__}"
             )
     return "category"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -101,12 +101,14 @@ class ColumnDistribution:
         self._require_order("cumulative probabilities")
         if isinstance(self._column, CategoryColumn):
             return np.take_along_axis(self.proba.cumsum(axis=1), self._codes(value)[:, None], axis=1)[:, 0]
-        bins, at = self._column.bins, self._positions(value)
-        codes = bins.locate(at)
-        share = _share_up_to(bins, codes, at)
-        before = np.take_along_axis(self._below(), codes[:, None], axis=1)[:, 0]
-        total = before + share * np.take_along_axis(self.proba, codes[:, None], axis=1)[:, 0]
-        return np.where(np.isnan(at), np.nan, np.clip(total, 0, 1))
+        return self._mass_before(value, _share_up_to)
+
+    def cdf_below(self, value: Any) -> Floats:
+        """The probability of less than ``value``, [N]: `cdf` without the mass of the value itself, if it has any."""
+        self._require_order("cumulative probabilities")
+        if isinstance(self._column, CategoryColumn):
+            return np.take_along_axis(self._below(), self._codes(value)[:, None], axis=1)[:, 0]
+        return self._mass_before(value, _share_below)
 
     def log_prob(self, value: Any) -> Floats:
         """The logarithm of the density at ``value`` in the column's unit, or of a category's probability, [N].
@@ -166,6 +168,14 @@ class ColumnDistribution:
         """The probability of all bins before each one, [N, K]."""
         return self.proba.cumsum(axis=1) - self.proba
 
+    def _mass_before(self, value: Any, share_of: Callable[[Bins, Codes, Floats], Floats]) -> Floats:
+        """The probability of the bins before that of each value, and of the share of its own that ``share_of`` says."""
+        bins, at = self._number("position").bins, self._positions(value)
+        codes = bins.locate(at)
+        before = np.take_along_axis(self._below(), codes[:, None], axis=1)[:, 0]
+        total = before + share_of(bins, codes, at) * np.take_along_axis(self.proba, codes[:, None], axis=1)[:, 0]
+        return np.where(np.isnan(at), np.nan, np.clip(total, 0, 1))
+
     def _positions(self, value: Any) -> Floats:
         column = self._number("position")
         return column.positions(self._series(value))
@@ -194,6 +204,15 @@ def _share_up_to(bins: Bins, codes: Codes, at: Floats) -> Floats:
     width = high - low
     inside = np.divide(at - low, width, out=(at >= low).astype(np.float64), where=width > 0)
     return np.clip(inside, 0, 1)
+
+
+def _share_below(bins: Bins, codes: Codes, at: Floats) -> Floats:
+    """How much of its bin lies below each position [N]; of a single value all or nothing."""
+    low, high = bins.low[codes], bins.high[codes]
+    if bins.grid:
+        return np.clip((np.ceil(at - _ROUNDING) - low) / bins.points[codes], 0, 1)
+    width = high - low
+    return np.clip(np.divide(at - low, width, out=(at > low).astype(np.float64), where=width > 0), 0, 1)
 
 
 def _array(values: tuple[Hashable, ...]) -> np.ndarray[Any, Any]:

@@ -116,7 +116,7 @@ def _categories(values: pd.Series, has_missing: bool, config: BinningConfig, wei
     if config.categorical_overflow == "error":
         raise ValueError(
             f"column {column.name!r} has {len(column.categories)} categories, and at most {most} fit; leave it out, "
-            "or set categorical_overflow='group' to join the rarest"
+            "or join the rarest (categorical_overflow='group', on the command line --group-rare)"
         )
     return _grouped(column, values, most, weights)
 

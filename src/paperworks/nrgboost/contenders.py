@@ -14,9 +14,10 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 
+from .conformal import calibrate_intervals
 from .datasets import TARGET, Split
 from .density import NRGBoostDensity
-from .forecasts import ClassForecast, NormalForecast, judge_classes, judge_numbers
+from .forecasts import ClassForecast, NormalForecast, judge_classes, judge_intervals, judge_numbers
 from .forest import DensityForest
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "fit_nrgboost",
     "foretell",
     "judge",
+    "judge_calibrated",
     "plain_learner",
     "timed",
 ]
@@ -155,6 +157,12 @@ def judge(forecast: Any, rows: pd.DataFrame) -> dict[str, Any]:
     came = rows[TARGET].to_numpy()
     is_class = isinstance(rows[TARGET].dtype, pd.CategoricalDtype)
     return judge_classes(forecast, came) if is_class else judge_numbers(forecast, came)
+
+
+def judge_calibrated(model: Generative, rows: pd.DataFrame, held_out: pd.DataFrame) -> dict[str, Any]:
+    """`judge_intervals` of the target's intervals on ``rows``, calibrated by the rows ``held_out``."""
+    calibrated = calibrate_intervals(model.conditional(held_out, TARGET), held_out[TARGET])
+    return judge_intervals(partial(calibrated.interval, model.conditional(rows, TARGET)), rows[TARGET].to_numpy())
 
 
 def timed(act: Callable[[], M]) -> tuple[M, float]:

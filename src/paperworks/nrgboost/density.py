@@ -203,9 +203,9 @@ class NRGBoostDensity(DensityMixin, JointEstimator):
         """How many cells of ``X`` are missing, and would be filled in by `impute`."""
         return int(self._rows(X).absent.sum())
 
-    def cell_plausibility(self, X: Any) -> Floats:
+    def cell_plausibility(self, X: Any, progress: Progress | None = None) -> Floats:
         """How plausible each cell is given the rest of its row, [N, D] in (0, 1], NaN for unknown cells.
 
         It is the probability, under the cell's conditional distribution, of a value that is no more likely.
         """
-        return plausibility.of_cells(self._fitted(), self._rows(X))
+        return plausibility.of_cells(self._fitted(), self._rows(X), progress=progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, Self
 
@@ -272,9 +272,7 @@ class JointEstimator(SavedEstimator, BaseEstimator):
         scoring = self.scoring or target or "joint"
         columns = range(len(encoder.columns)) if scoring == "joint" else [encoder.index(scoring)]
         if held_out is not None:
-            return everything, Validation(
-                rows=encoder.encode(held_out), columns=columns, patience=self.n_iter_no_change
-            )
+            return everything, self._validation(encoder.encode(held_out), encoder, columns)
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"validation_fraction is {self.validation_fraction}; it must be between 0 and 1")
         count = max(1, round(self.validation_fraction * len(rows)))
@@ -282,7 +280,17 @@ class JointEstimator(SavedEstimator, BaseEstimator):
             raise ValueError(f"{len(rows)} row(s) are too few to hold some out for early_stopping; turn it off")
         training = everything
         training[np.random.default_rng(seed).permutation(len(rows))[:count]] = False
-        return training, Validation(rows=rows[~training], columns=columns, patience=self.n_iter_no_change)
+        return training, self._validation(rows[~training], encoder, columns)
+
+    def _validation(self, rows: EncodedRows, encoder: TableEncoder, columns: Sequence[int]) -> Validation:
+        """The rows held out; ValueError where none of them is known in all of its cells."""
+        if rows.unknown.any(axis=1).all():
+            column, count = encoder.names[int(rows.unknown.sum(axis=0).argmax())], int(rows.unknown.sum(axis=0).max())
+            raise ValueError(
+                f"none of the {len(rows)} rows held out is known in all of its cells: column {column!r} has what "
+                f"training never saw in {count} of them; leave it out, or hold no rows out"
+            )
+        return Validation(rows=rows, columns=columns, patience=self.n_iter_no_change)
 
     def _sampled(
         self, n_samples: int, given: Mapping[Any, Any] | None, config: SamplingConfig, random_state: Any, init: Any

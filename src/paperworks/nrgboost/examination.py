@@ -24,6 +24,7 @@ from .contenders import (
     fit_nrgboost,
     foretell,
     judge,
+    judge_calibrated,
     plain_learner,
     timed,
 )
@@ -44,10 +45,11 @@ def examine(
 ) -> dict[str, Any]:
     """Fit every contender to the split of ``seed`` and measure what ``looks`` asks for.
 
-    Returns ``scores``, by model what `judge` found and the seconds of fitting and of foretelling; ``training``, the
-    number of trees and of leaves allowed, the share of the pool that each round from the third kept, and the seconds
-    of each phase; and of ``looks`` those asked for: "samples" (by generator, that draws ``samples`` rows or as many as
-    there are to learn from, a learner's score and the area under a discriminator's curve), "pictures" and "holes".
+    Returns ``scores``, by model what `judge` found and the seconds of fitting and of foretelling, and for NRGBoost what
+    `judge_calibrated` found of a number; ``training``, the number of trees and of leaves allowed, the share of the pool
+    that each round from the third kept, and the seconds of each phase; and of ``looks`` those asked for: "samples" (by
+    generator, that draws ``samples`` rows or as many as there are to learn from, a learner's score and the area under a
+    discriminator's curve), "pictures" and "holes".
     """
     split = datasets.split(datasets.load(table, rows), seed)
     with timing.threads(1):  # scikit-learn's boosting waits busily for its threads, far longer than they save here
@@ -66,6 +68,8 @@ def _examine(
         return model
 
     joint = score(NRGBOOST, partial(fit_nrgboost, split, sizes, seed, threads))
+    if "coverage" in scores[NRGBOOST]:
+        scores[NRGBOOST]["calibrated"] = judge_calibrated(joint, split.test, split.validation)
     score(DISCRIMINATIVE, partial(fit_discriminative, split, sizes, seed))
     forests = {
         name: score(name, partial(fit_forest_contender, split, sizes, criterion, seed, threads))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,10 +12,23 @@ from sklearn.metrics import r2_score
 
 from .binning import Floats
 
-__all__ = ["LEVELS", "ClassForecast", "Classes", "NormalForecast", "NumberForecast", "judge_classes", "judge_numbers"]
+__all__ = [
+    "LEVELS",
+    "SHOWN_LEVEL",
+    "ClassForecast",
+    "Classes",
+    "NormalForecast",
+    "NumberForecast",
+    "judge_classes",
+    "judge_intervals",
+    "judge_numbers",
+]
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """The probabilities of the central intervals whose coverage is measured."""
+
+SHOWN_LEVEL = 0.9
+"""The one of them that tables show."""
 
 _LEAST_PROBABILITY = 1e-6
 
@@ -94,13 +108,22 @@ def judge_classes(forecast: Classes, came: np.ndarray[Any, Any]) -> dict[str, An
 
 
 def judge_numbers(forecast: NumberForecast, came: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """R squared (``score``), the mean CRPS (``loss``) and the coverage of the central intervals of `LEVELS`."""
-    coverage = []
-    for level in LEVELS:
-        low, high = forecast.interval(level)
-        coverage.append(float(((low <= came) & (came <= high)).mean()))
+    """R squared (``score``), the mean CRPS (``loss``), and of the central intervals what `judge_intervals` says."""
     return {
         "score": float(r2_score(came, forecast.mean())),
         "loss": float(np.mean(forecast.crps(came))),
-        "coverage": coverage,
+        **judge_intervals(forecast.interval, came),
+    }
+
+
+def judge_intervals(interval: Callable[[float], tuple[Any, Any]], came: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """How often the intervals of each of `LEVELS` held what ``came`` [N] (``coverage``), and their mean ``width``.
+
+    The width is that of the intervals that say `SHOWN_LEVEL`, in the target's unit.
+    """
+    ends = {level: interval(level) for level in LEVELS}
+    low, high = ends[SHOWN_LEVEL]
+    return {
+        "coverage": [float(((low <= came) & (came <= high)).mean()) for low, high in ends.values()],
+        "width": float(np.mean(high - low)),
     }

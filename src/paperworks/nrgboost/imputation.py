@@ -16,6 +16,7 @@ from .table_model import TableModel
 from .threads import blocks
 
 METHODS = ("gibbs", "mean", "mode")
+_ROWS = 4096
 EXACT_UP_TO = 64
 """Combinations of the other missing cells of a row that are summed over; beyond, sweeps are as good and much faster."""
 
@@ -39,15 +40,13 @@ def impute_frame(
     say = progress or (lambda stage, done, total: None)
     drawn = _drawn(model, rows[incomplete], n_steps, seed, say) if method == "gibbs" else None
     filled = {}
-    for place, column in enumerate(model.encoder.columns):
+    for place in range(len(model.encoder.columns)):
         cells = frame.iloc[:, place]
         members = np.flatnonzero(rows.absent[:, place])
         if len(members) and drawn is not None:
             cells = _filled(cells, members, drawn.iloc[:, place][rows.absent[incomplete, place]])
         elif len(members):
-            found = model.conditional(rows[members], place, most_combinations=EXACT_UP_TO)
-            guess = _guess(found, column, cells, method)
-            cells = _filled(cells, members, guess)
+            cells = _filled(cells, members, _guesses(model, rows[members], place, cells, method))
             say("imputing", place + 1, len(model.encoder.columns))
         filled[place] = cells
     return pd.DataFrame(filled).set_axis(frame.columns, axis=1)
@@ -64,6 +63,12 @@ def _drawn(model: TableModel, rows: EncodedRows, n_steps: int, seed: int, say: P
         )
         say("imputing", part.stop, len(rows))
     return model.encoder.decode(bins, np.random.default_rng(seed))
+
+
+def _guesses(model: TableModel, rows: EncodedRows, place: int, cells: pd.Series, method: str) -> pd.Series:
+    """The values for a column in which all of ``rows`` lack one, a block of rows at a time."""
+    found = (model.conditional(rows[part], place, most_combinations=EXACT_UP_TO) for part in blocks(len(rows), _ROWS))
+    return pd.concat([_guess(each, model.encoder.columns[place], cells, method) for each in found], ignore_index=True)
 
 
 def _guess(distribution: ColumnDistribution, column: Column, cells: pd.Series, method: str) -> pd.Series:

@@ -78,7 +78,7 @@ def score_table(
 ) -> ScoredTable:
     """Score every row and cell of ``table``; rows are compared with ``n_reference`` rows that the model draws."""
     rows = model.plausibility(table, n_reference, random_state=seed, progress=progress)
-    return ScoredTable(tables.read(table)[0], rows, model.cell_plausibility(table), n_cells)
+    return ScoredTable(tables.read(table)[0], rows, model.cell_plausibility(table, progress), n_cells)
 
 
 def _text(value: Any) -> str:

@@ -12,8 +12,10 @@ from .fitting import Progress
 from .given import conditions
 from .sampling import SamplingConfig, sample_rows
 from .table_model import TableModel
+from .threads import blocks
 
 _TIES = 1e-9
+_BLOCK = 4096
 
 
 def reference_scores(
@@ -32,8 +34,17 @@ def of_rows(scores: Floats, reference: Floats) -> Floats:
     return (np.searchsorted(reference, scores + _TIES, side="right") + 1) / (len(reference) + 1)
 
 
-def of_cells(model: TableModel, rows: EncodedRows) -> Floats:
+def of_cells(model: TableModel, rows: EncodedRows, *, progress: Progress | None = None) -> Floats:
     """The probability of a value no more likely than each cell's, given the rest of its row, [N, D]; NaN if unknown."""
+    out = np.empty(rows.bins.shape)
+    for part in blocks(len(rows), _BLOCK):  # a table of a million rows has more logits than memory
+        out[part] = _of_cells(model, rows[part])
+        if progress is not None:
+            progress("scoring cells", part.stop, len(rows))
+    return out
+
+
+def _of_cells(model: TableModel, rows: EncodedRows) -> Floats:
     out = np.empty(rows.bins.shape)
     for place, column in enumerate(model.encoder.columns):
         shares = _no_more_likely(model.recorded_logits(rows, place), rows.bins[:, place].astype(np.int64), column)

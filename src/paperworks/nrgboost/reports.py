@@ -11,7 +11,7 @@ from paperworks.lab import stats
 
 from .binning import Floats
 from .contenders import NRGBOOST
-from .forecasts import LEVELS
+from .forecasts import LEVELS, SHOWN_LEVEL
 from .refreshing import PHASES
 
 Found: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -19,18 +19,21 @@ Found: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
 
 Row: TypeAlias = dict[str, str | float | None]
 
-_NINETY = LEVELS.index(0.9)
+CALIBRATED = f"{NRGBOOST}, calibrated"
+"""The name of NRGBoost's intervals after rows held out have said how far they are to reach."""
+
+_SHOWN = LEVELS.index(SHOWN_LEVEL)
 
 
 def score_rows(found: Found) -> tuple[Row, ...]:
-    """A row for each table and model: test score with its interval, loss, coverage, and the median of the seconds."""
+    """A row for each table and model: test score with its interval, loss, the 90 % intervals, the median seconds."""
     return tuple(
         {
             "table": table,
             "model": name,
             **interval_cells("test score", _estimate(seeds, name, "score")),
             "loss": _mean(seeds, name, "loss"),
-            "90 % intervals held, %": _held(seeds, name),
+            **_interval_cells_of(seeds, name),
             "fitting, s": _median(seeds, name, "fit_s"),
             "foretelling, s": _median(seeds, name, "foretell_s"),
         }
@@ -56,14 +59,23 @@ def scores_alt(found: Found) -> str:
 
 
 def coverage(found: Found) -> dict[str, dict[str, Floats]]:
-    """By table of a number to predict and by model, how often the intervals of each level held, [levels]."""
+    """By table of a number to predict and by model, how often the intervals of each level held, [levels].
+
+    NRGBoost is there twice, as it is and calibrated.
+    """
     return {
         table: {
-            name: np.mean([one["scores"][name]["coverage"] for one in seeds], axis=0) for name in seeds[0]["scores"]
+            name: np.mean([each["coverage"] for each in judged], axis=0)
+            for name, judged in _judged_intervals(seeds).items()
         }
         for table, seeds in found.items()
         if "coverage" in seeds[0]["scores"][NRGBOOST]
     }
+
+
+def _judged_intervals(seeds: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    plain = {name: [one["scores"][name] for one in seeds] for name in seeds[0]["scores"]}
+    return {**plain, CALIBRATED: [one["calibrated"] for one in plain[NRGBOOST]]}
 
 
 def hidden_cells(found: Found) -> dict[str, dict[str, stats.Estimate]]:
@@ -152,7 +164,22 @@ def _median(seeds: Sequence[Mapping[str, Any]], name: str, what: str) -> float:
     return float(np.median([one["scores"][name][what] for one in seeds]))
 
 
-def _held(seeds: Sequence[Mapping[str, Any]], name: str) -> float | None:
-    """How often 90 % intervals held, in percent; None for classes."""
-    shares = [one["scores"][name]["coverage"][_NINETY] for one in seeds if "coverage" in one["scores"][name]]
-    return 100 * float(np.mean(shares)) if shares else None
+def _interval_cells_of(seeds: Sequence[Mapping[str, Any]], name: str) -> Row:
+    """Of a model's 90 % intervals, as they are and calibrated, the share that held, and the width; None: has none."""
+    judged = [one["scores"][name] for one in seeds]
+    calibrated = [one["calibrated"] for one in judged if "calibrated" in one]
+    plain = [one for one in judged if "coverage" in one]
+    return {
+        "90 % intervals held, %": _held(plain),
+        "their width": _width(plain),
+        "calibrated, held, %": _held(calibrated),
+        "calibrated, width": _width(calibrated),
+    }
+
+
+def _held(judged: Sequence[Mapping[str, Any]]) -> float | None:
+    return 100 * float(np.mean([one["coverage"][_SHOWN] for one in judged])) if judged else None
+
+
+def _width(judged: Sequence[Mapping[str, Any]]) -> float | None:
+    return float(np.mean([one["width"] for one in judged])) if judged else None

@@ -8,7 +8,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,14 +19,16 @@ from .columns import CategoryColumn
 from .encoding import TableEncoder
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([+-]\d{2}:?\d{2}|Z)?)?")
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,?\d+([eE][+-]?\d+)?\s*")
 _CSV, _PARQUET = (".csv", ".tsv", ".csv.gz", ".tsv.gz"), (".parquet", ".pq")
 
 
 def read_table(path: Path, *, texts: Collection[str] = ()) -> Any:
     """The table in a file: a pandas frame from CSV, an Arrow table from Parquet, after the file's name.
 
-    In CSV, columns named in ``texts`` stay texts, and others whose every value is an ISO date become dates. Raises
-    UserError for a file that is absent, empty, of another kind or not readable.
+    In CSV, columns named in ``texts`` stay texts, and others whose every value is an ISO date become dates; a file of
+    semicolons may have decimal commas. Raises UserError for a file that is absent, empty, of another kind or not
+    readable, or has two columns of one name.
     """
     if not path.exists():
         raise UserError(f"there is no file {path}")
@@ -107,22 +108,39 @@ def _read_parquet(path: Path) -> pa.Table:
 
 
 def _read_csv(path: Path, texts: Collection[str]) -> pd.DataFrame:
+    separator = _separator(path)
     try:
+        header = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype="string").iloc[0].dropna()
+        if header.duplicated().any():
+            twice = header[header.duplicated()].iloc[0]
+            raise UserError(f"{path} has two columns of the name {twice!r}; every column needs its own")
         frame = pd.read_csv(
             path,
-            sep=_separator(path),
+            sep=separator,
             dtype=dict.fromkeys(texts, "string"),
             dtype_backend="numpy_nullable",
             low_memory=False,
         )
+    except UserError:
+        raise
     except pd.errors.EmptyDataError:
         raise UserError(f"{path} is empty") from None
-    except (pd.errors.ParserError, UnicodeDecodeError, OSError, EOFError, ValueError) as error:
+    except UnicodeDecodeError:
+        raise UserError(f"{path} cannot be read as CSV: it is not in UTF-8; save it as UTF-8 text") from None
+    except (pd.errors.ParserError, OSError, EOFError, ValueError) as error:
         raise UserError(f"{path} cannot be read as CSV: {_first_line(error)}") from error
-    for name in frame.columns:
-        if name not in texts and _holds_dates(frame[name]):
-            frame[name] = pd.to_datetime(frame[name], format="ISO8601")
-    return frame
+    return frame.apply(lambda cells: cells if cells.name in texts else _typed(cells, separator))
+
+
+def _typed(cells: pd.Series, separator: str) -> pd.Series:
+    """Texts that are all dates as dates, and in a file of semicolons those that all have a decimal comma as numbers."""
+    if not isinstance(cells.dtype, pd.StringDtype):
+        return cells
+    if _all_match(cells, _DATE):
+        return pd.to_datetime(cells, format="ISO8601")
+    if separator == ";" and _all_match(cells, _DECIMAL_COMMA):
+        return cells.str.replace(",", ".", regex=False).astype("Float64")
+    return cells
 
 
 def _separator(path: Path) -> str:
@@ -140,11 +158,9 @@ def _separator_of(name: str) -> str:
     return "\t" if name.lower().endswith((".tsv", ".tsv.gz")) else ","
 
 
-def _holds_dates(values: pd.Series) -> bool:
-    if not isinstance(values.dtype, pd.StringDtype):
-        return False
-    present = values.dropna()
-    return bool(len(present)) and bool(np.all([_DATE.fullmatch(value) is not None for value in present]))
+def _all_match(cells: pd.Series, pattern: re.Pattern[str]) -> bool:
+    present = cells.dropna()
+    return bool(len(present)) and all(pattern.fullmatch(value) is not None for value in present)
 
 
 def _first_line(error: Exception) -> str:

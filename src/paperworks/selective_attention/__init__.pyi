@@ -1,4 +1,5 @@
 from .attention import attend as attend
+from .attention import selection as selection
 from .attention import selective_attention as selective_attention
 from .budgets import BudgetResult as BudgetResult
 from .budgets import find_budgets as find_budgets

@@ -20,7 +20,7 @@ from .layout import Layout, causal, packed, padded
 from .pruning import survivors
 from .reference import penalties
 
-__all__ = ["BACKENDS", "attend", "penalties", "selective_attention"]
+__all__ = ["BACKENDS", "attend", "penalties", "selection", "selective_attention"]
 
 
 def selective_attention(
@@ -64,8 +64,9 @@ def selective_attention(
     """
     _check_tensors(query, key, value)
     _check_numbers(query.shape[1], selector_head, protect, window, softcap, dropout_p)
-    _check_rows(key, {"attn_mask": attn_mask, "segment_ids": segment_ids, "F0": F0})
-    layout = _layout(query, key, attn_mask, segment_ids, protect=protect, window=window)
+    _check_rows((key.shape[0], key.shape[2]), {"attn_mask": attn_mask, "segment_ids": segment_ids, "F0": F0})
+    size = query.shape[2], key.shape[2], query.device
+    layout = _layout(*size, attn_mask, segment_ids, protect=protect, window=window)
     how: dict[str, Any] = {
         "scale": query.shape[-1] ** -0.5 if scale is None else scale,
         "selector_head": selector_head,
@@ -81,6 +82,44 @@ def selective_attention(
             alive, _ = survivors(penalty, after, layout, budget)
     output, after = attend(query, key, value, layout, alive=alive, dropout_p=dropout_p, backend=backend, **how)
     return (output, penalty, after) if return_F and penalty is not None else output
+
+
+def selection(
+    l0: Tensor,
+    *,
+    query_pos: Tensor | None = None,
+    key_pos: Tensor | None = None,
+    F0: Tensor | None = None,
+    protect: int = 1,
+    segment_ids: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The penalty alone, from logits of one's own (Section 2, steps 2 to 5): plain, and differentiable.
+
+    ``l0`` [B, N, M] are the selector head's scaled logits, before any penalty, of the last N of M tokens; what a query
+    does not see is ignored. ``query_pos`` [B, N] and ``key_pos`` [B, M] are positions in the sequence, -1 for padding,
+    where places do not say them; B may be 1. ``F0``, ``protect`` and ``segment_ids`` are as `selective_attention` has
+    them; with ``segment_ids`` positions count from the first token of each document.
+
+    Returns F [B, N, M], what acts at each query, and F_next [B, M], what acts after the last one; both in float32 or
+    wider. Raises ValueError for shapes that do not fit and for positions of queries or of keys alone, TypeError for
+    integers.
+    """
+    if not l0.is_floating_point():
+        raise TypeError("l0 must be a floating-point tensor")
+    if l0.ndim != 3 or not 1 <= l0.shape[1] <= l0.shape[2]:
+        raise ValueError(f"l0 is [B, N, M], of the last N of M tokens: {list(l0.shape)} does not fit")
+    batch, queries, keys = l0.shape
+    _check_rows((batch, keys), {"F0": F0, "segment_ids": segment_ids})
+    _check_protect(protect)
+    if query_pos is None and key_pos is None:
+        layout = _layout(queries, keys, l0.device, None, segment_ids, protect=protect)
+    elif query_pos is None or key_pos is None:
+        raise ValueError("give query_pos and key_pos, or neither: a vote is of one position on another")
+    else:
+        _check_positions({"query_pos": (query_pos, queries), "key_pos": (key_pos, keys)}, batch)
+        documents = {} if segment_ids is None else {"query_doc": segment_ids[:, -queries:], "key_doc": segment_ids}
+        layout = Layout(query_pos=query_pos, key_pos=key_pos, protect=protect, **documents)
+    return reference.selection(l0, layout, F0)
 
 
 def attend(
@@ -180,15 +219,21 @@ def _check_backend(name: str, query: Tensor, key: Tensor, value: Tensor, whole: 
         raise ValueError("torch's FlexAttention has no gradients on a CPU: use backend='block', or torch.no_grad()")
 
 
-def _layout(query: Tensor, key: Tensor, present: Tensor | None, documents: Tensor | None, **more: int | None) -> Layout:
-    queries, keys = query.shape[2], key.shape[2]
+def _layout(
+    queries: int,
+    keys: int,
+    device: torch.device,
+    present: Tensor | None,
+    documents: Tensor | None,
+    **more: int | None,
+) -> Layout:
     if present is not None and documents is not None:
         raise ValueError("give attn_mask or segment_ids, not both: padding has a negative segment id")
     if present is not None:
         return padded(present, queries, **more)
     if documents is not None:
         return packed(documents, queries, **more)
-    return causal(queries, keys, device=query.device, **more)
+    return causal(queries, keys, device=device, **more)
 
 
 def _check_tensors(query: Tensor, key: Tensor, value: Tensor) -> None:
@@ -218,8 +263,7 @@ def _check_numbers(
 ) -> None:
     if not 0 <= selector_head < heads:
         raise ValueError(f"selector_head={selector_head} does not exist: heads are 0 to {heads - 1}")
-    if protect < 0:
-        raise ValueError(f"protect={protect} is not a number of tokens: give 0 or more")
+    _check_protect(protect)
     if window is not None and window < 1:
         raise ValueError(f"a window of {window} hides a query from itself: give 1 or more, or None")
     if softcap is not None and softcap <= 0:
@@ -228,8 +272,18 @@ def _check_numbers(
         raise ValueError(f"dropout_p={dropout_p} is no share of weights to drop: give 0 or more, and less than 1")
 
 
-def _check_rows(key: Tensor, given: Mapping[str, Tensor | None]) -> None:
-    wanted = (key.shape[0], key.shape[2])
+def _check_protect(protect: int) -> None:
+    if protect < 0:
+        raise ValueError(f"protect={protect} is not a number of tokens: give 0 or more")
+
+
+def _check_positions(given: Mapping[str, tuple[Tensor, int]], batch: int) -> None:
+    for name, (positions, length) in given.items():
+        if positions.shape not in ((batch, length), (1, length)):
+            raise ValueError(f"{name} must be {[batch, length]} or {[1, length]}, not {list(positions.shape)}")
+
+
+def _check_rows(wanted: tuple[int, int], given: Mapping[str, Tensor | None]) -> None:
     for name, tensor in given.items():
         if tensor is not None and tensor.shape != wanted:
             raise ValueError(

@@ -39,15 +39,22 @@ def explain(
     """
     from paperworks.lab import page
 
+    from .explanation import LONGEST
     from .explanation import explain as explain_text
 
     loaded, tokenizer = _shipped() if model is None else _load(model)
-    ids = tokenizer(text, return_tensors="pt").input_ids
+    ids = tokenizer(text, return_tensors="pt", verbose=False).input_ids
+    most = min(LONGEST, loaded.config.get_text_config(decoder=True).max_position_embeddings)
+    if not 1 <= ids.shape[1] <= most:
+        raise UserError(f"--text has {ids.shape[1]} tokens: give 1 to {most}, as many as model and page hold")
     try:
         explanation = explain_text(loaded, ids, [tokenizer.decode([number]) for number in ids[0].tolist()])
     except ValueError as error:
         raise UserError(str(error)) from error
-    page.write(out, explanation.to_html())
+    try:
+        page.write(out, explanation.to_html())
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
     if as_json:
         cli.print_json(explanation.to_dict())
     else:

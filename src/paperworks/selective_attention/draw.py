@@ -42,8 +42,8 @@ LEARNING_ALT = (
 )
 PRUNING_ALT = (
     "Validation loss by the tokens that each layer stores, a sixteenth to a half of the context: selective models, "
-    "with and without the memory loss, pruned by their penalty and under a sliding window, and standard ones under a "
-    "window; dotted, each model with its whole context."
+    "with and without the memory loss, pruned by their penalty (solid) and under a sliding window (dashed), and "
+    "standard ones under a window; dotted, each model with its whole context."
 )
 
 Curves = Mapping[str, np.ndarray[Any, Any]]
@@ -80,6 +80,8 @@ def overwritten(penalty: np.ndarray[Any, Any], tokens: Sequence[str]) -> Figure:
             drawn = ax.imshow(np.ma.masked_where(ahead, values), cmap="cividis", vmin=0)
             ax.set_title(f"layer {layer}", fontsize=10, color=plots.INK)
             ax.set_xticks(range(len(tokens)), tokens)
+            for label in ax.get_xticklabels():
+                label.set_rotation(90 if len(label.get_text()) > 1 else 0)  # or it runs into its neighbour
             ax.set_yticks(range(len(tokens)), tokens)
             ax.set_xlabel("key: what is masked")
             ax.set_ylabel("query: for whom")
@@ -118,19 +120,29 @@ def learning(curves: Mapping[str, Sequence[Sequence[Mapping[str, float]]]]) -> F
     return fig
 
 
-def pruning(budgets: Sequence[int], curves: Mapping[str, Sequence[float]], levels: Mapping[str, float]) -> Figure:
-    """Validation loss over what each layer stores, and of each model with its whole context."""
+def pruning(
+    budgets: Sequence[int], curves: Mapping[str, Mapping[str, Sequence[float]]], whole: Mapping[str, float]
+) -> Figure:
+    """Validation loss over what each layer stores, by model and by what limits it, and with its whole context.
+
+    A colour is a model, a kind of line what limits it: lines that nearly meet can still be told apart.
+    """
     fig, ax = plots.figure(width=7.6, ratio=0.6)
     with plots.style():
-        for label, values in curves.items():
-            plots.line(ax, budgets, values, label=label, marker="o", dashed="window" in label)
-        for label, level in levels.items():
-            ax.axhline(level, color=plots.MUTED, linewidth=1, linestyle=(0, (1, 2)))
-            ax.annotate(label, (budgets[-1], level), xytext=(0, 2), textcoords="offset points", fontsize=8)
+        for colour, (says, limits) in zip(plots.PALETTE, curves.items(), strict=False):
+            for limit, values in limits.items():
+                ax.plot(budgets, values, color=colour, marker="o", linestyle=_LINES[limit])
+            ax.axhline(whole[says], color=colour, linewidth=1, linestyle=_LINES["whole context"])
+            ax.plot([], [], color=colour, linewidth=5, label=says)
+        for limit, kind in _LINES.items():
+            ax.plot([], [], color=plots.MUTED, linestyle=kind, label=limit)
         ax.set_xscale("log", base=2)
         ax.set_xticks(budgets, [str(budget) for budget in budgets])
         ax.minorticks_off()
         ax.set_xlabel("tokens that a layer stores")
         ax.set_ylabel("validation loss, nats a token")
-        plots.label_lines(ax)
+        ax.legend(ncols=2, loc="upper right")
     return fig
+
+
+_LINES = {"pruned": "-", "window": (0, (5, 2)), "whole context": (0, (1, 2))}

@@ -8,6 +8,7 @@ training too.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -19,9 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import LlamaForCausalLM
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from paperworks.lab import Lab, corpus, tiny_lm
+from paperworks.lab import Lab, tiny_lm
 from paperworks.lab.corpus import Split
 from paperworks.lab.disk import write_atomically
 from paperworks.lab.tiny_lm import Recipe, Tokens
@@ -29,9 +30,11 @@ from paperworks.lab.train_tiny_lm import Objective, Training, next_token_loss, u
 
 from . import hf
 from .budgets import find_budgets
+from .hellaswag import HellaSwag, answers
 from .memory import memory_loss, recorded
 from .models import pruned, windowed
 from .pruned_loss import PrunedLoss
+from .texts import Texts
 
 __all__ = ["VARIANTS", "Study", "Variant"]
 
@@ -85,25 +88,24 @@ def objective(variant: Variant) -> Objective:
 
 
 class Study:
-    """The models of one recipe, on the running interpreter's standard library.
+    """The models of one recipe, trained and judged on ``texts``.
 
     ``checkpoints`` says at how many places of a training the validation loss is taken, evenly apart.
     """
 
-    def __init__(self, lab: Lab, recipe: Recipe, *, checkpoints: int) -> None:
-        self.recipe = recipe
+    def __init__(self, lab: Lab, recipe: Recipe, texts: Texts, *, checkpoints: int) -> None:
+        self.recipe, self.texts = recipe, texts
         self._lab, self._checkpoints = lab, checkpoints
-        self._library = corpus.standard_library()
-        self._tokenizer = tiny_lm.tokenizer_of(lab, self._library, recipe.vocabulary)
+        self._tokenizer = tiny_lm.tokenizer_of(lab, texts.corpus, recipe.vocabulary)
         self._sizes = tiny_lm.token_sizes(self._tokenizer)
-        self._key = {"recipe": recipe, "corpus": self._library.digest}
+        self._key = {"recipe": recipe, "corpus": texts.corpus.digest}
         self._streams: dict[tuple[Split, int | None], Tokens] = {}
         self._curves: dict[str, list[list[Point]]] = {}
 
     def stream(self, split: Split, tokens_per_file: int | None = None) -> Tokens:
         """[N]: the files of a split as tokens, a separator before each, or so many tokens of each file at most."""
         if (split, tokens_per_file) not in self._streams:
-            files = [tiny_lm.token_stream(self._tokenizer, [text]) for text in self._library.texts(split)]
+            files = [tiny_lm.token_stream(self._tokenizer, [text]) for text in self.texts.corpus.texts(split)]
             self._streams[split, tokens_per_file] = np.concatenate([file[:tokens_per_file] for file in files])
         return self._streams[split, tokens_per_file]
 
@@ -130,10 +132,16 @@ class Study:
 
         ``factor`` is that of memory and ``budgets`` one number a layer, found on ``sequences`` sequences of validation.
         "validation" and "test" hold the loss that was to be reached, the ``target``, and the pruned model's, on as many
-        sequences of each split. Where even the whole context does not reach the target, the factor is 1.
+        sequences of each split; "window" is how many tokens a sliding window of one size for all layers has to store
+        for it on the validation ones. Where even the whole context does not reach the target, the factor is 1.
         """
         name = f"budgets-{self.recipe.context}"
         return self._lab.each_seed(name, self._budgets, sequences=sequences, step=step, **self._key)
+
+    def answers(self, variant: str, asked: HellaSwag) -> list[ByFile]:
+        """How each seed's model does on HellaSwag: ``correct`` [Q], 1 or 0 for each question."""
+        name = f"hellaswag-{variant}-{self.recipe.context}"
+        return self._lab.each_seed(name, self._answers, variant=variant, asked=asked, **self._key)
 
     def _training(self, variant: str) -> str:
         return f"train-{variant}-{self.recipe.context}"
@@ -208,6 +216,13 @@ class Study:
             "tokens": np.bincount(file, minlength=int(files[-1])),
         }
 
+    def _answers(self, *, seed: int, variant: str, asked: HellaSwag, recipe: Recipe, corpus: str) -> ByFile:
+        spoken: Any = PreTrainedTokenizerFast
+        tokenizer = spoken(
+            tokenizer_object=self._tokenizer, eos_token=tiny_lm.SEPARATOR, clean_up_tokenization_spaces=False
+        )
+        return {"correct": answers(self._model(variant, seed), tokenizer, asked)}
+
     def _evaluated(self, model: LlamaForCausalLM, stream: Tokens) -> tiny_lm.Score:
         """Every window is read from its first token on, as a model that serves reads a context."""
         context = self.recipe.context
@@ -216,15 +231,16 @@ class Study:
     def _budgets(self, *, seed: int, sequences: int, step: int, recipe: Recipe, corpus: str) -> dict[str, Any]:
         standard, model = (self._model(variant, seed) for variant in ("standard", "memory"))
         rows = {split: self._sequences(split, sequences) for split in ("validation", "test")}
-        budgets, factor = (recipe.context,) * recipe.layers, 1.0
+        budgets, factor, window = (recipe.context,) * recipe.layers, 1.0, recipe.context
         targets = {split: _loss(standard, tokens, budgets) for split, tokens in rows.items()}
         whole = _loss(model, rows["validation"], budgets)
         if whole <= targets["validation"]:
             found = find_budgets(model, rows["validation"].split(_ROWS), targets["validation"], step=step)
             budgets, factor = found.budgets, found.memory_factor
+            window = _stored_by_window(model, rows["validation"], targets["validation"])
         losses = {split: _loss(model, tokens, budgets) for split, tokens in rows.items()}
         outcome = {split: {"target": targets[split], "loss": losses[split]} for split in rows}
-        return {"factor": factor, "budgets": list(budgets), "whole": whole, **outcome}
+        return {"factor": factor, "budgets": list(budgets), "whole": whole, "window": window, **outcome}
 
     def _sequences(self, split: Split, count: int) -> Tensor:
         """``count`` rows [B, context] of a split, evenly apart."""
@@ -247,6 +263,17 @@ def _limited(model: LlamaForCausalLM, budget: int | None, window: int | None) ->
 def _loss(model: LlamaForCausalLM, tokens: Tensor, budgets: tuple[int, ...]) -> float:
     """Nats a token on rows [B, N], computed as the search for budgets does; a budget of N drops nothing."""
     return PrunedLoss(model, [{"input_ids": rows} for rows in tokens.split(_ROWS)])(budgets)
+
+
+def _stored_by_window(model: LlamaForCausalLM, tokens: Tensor, target: float) -> int:
+    """How many of a row's N tokens the smallest sliding window that reaches the target stores, by bisection."""
+
+    def reaches(window: int) -> bool:
+        with torch.inference_mode(), windowed(model, window):
+            losses = [model(input_ids=rows, labels=rows).loss for rows in tokens.split(_ROWS)]
+        return float(np.average([float(loss) for loss in losses], weights=[*map(len, tokens.split(_ROWS))])) <= target
+
+    return max(1, bisect_left(range(1, tokens.shape[1]), True, key=reaches))
 
 
 def _stored(file: Path) -> list[dict[str, Any]]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 
 from paperworks.lab.tiny_lm import Recipe
 
+from .hellaswag import HellaSwag
+from .texts import HubText
+
 __all__ = ["PRESETS", "AssignmentSizes", "LanguageSizes", "Sizes"]
 
 
@@ -27,7 +30,8 @@ class LanguageSizes:
 
     ``checkpoints``: places of a training where the validation loss is taken. ``pruned_tokens_per_file``: how much of
     each validation file pruned models read. ``budget_sequences`` and ``budget_step``: on how many sequences budgets are
-    searched, and how finely.
+    searched, and how finely. ``text`` is what the models read in the place of the standard library, and ``questions``
+    what they are asked besides.
     """
 
     recipes: tuple[Recipe, ...]
@@ -35,6 +39,8 @@ class LanguageSizes:
     pruned_tokens_per_file: int
     budget_sequences: int
     budget_step: int
+    text: HubText | None = None
+    questions: HellaSwag | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +73,7 @@ _GPU = replace(
     vocabulary=8192,
     hidden=512,
     intermediate=1376,
-    layers=4,
+    layers=8,
     heads=8,
     kv_heads=8,
     context=512,
@@ -76,6 +82,30 @@ _GPU = replace(
     learning_rate=2e-3,
     precision="bfloat16",
 )
+
+
+def _papers(size: int, context: int) -> Recipe:
+    """The paper's model of a size d (Section 4): d layers of d heads, of width 64 d.
+
+    It reads a billion tokens, where the paper's read 524,288 steps of some 131,000; the learning rate is ours.
+    """
+    return replace(
+        _GPU,
+        hidden=64 * size,
+        intermediate=172 * size,
+        layers=size,
+        heads=size,
+        kv_heads=size,
+        context=context,
+        tokens=1_000_000_000,
+        batch=_PAPERS_BATCH // context,
+        learning_rate=1e-3,
+        warmup=0.02,
+    )
+
+
+_PAPERS_BATCH = 65_536
+"""Tokens of a step."""
 
 PRESETS = {
     "smoke": Sizes(seeds=3, assignment=AssignmentSizes(steps=15, rows=16)),
@@ -100,6 +130,19 @@ PRESETS = {
             pruned_tokens_per_file=2000,
             budget_sequences=16,
             budget_step=32,
+        ),
+    ),
+    "paper": Sizes(
+        seeds=3,
+        assignment=AssignmentSizes(steps=1350, rows=1024),
+        language=LanguageSizes(
+            recipes=(_papers(12, 512), _papers(12, 1024), _papers(12, 2048), _papers(6, 512), _papers(16, 512)),
+            checkpoints=20,
+            pruned_tokens_per_file=1000,
+            budget_sequences=64,
+            budget_step=8,
+            text=HubText(dataset="allenai/c4", subset="en", says="C4", train_characters=4_000_000_000, held_out=1000),
+            questions=HellaSwag(),
         ),
     ),
 }

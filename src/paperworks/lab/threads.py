@@ -33,7 +33,7 @@ def over_rows(rows: int, work: int, run: Callable[[int, int], None]) -> None:
 
 @cache
 def _pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, thread_name_prefix="lmul")
+    return ThreadPoolExecutor(workers, thread_name_prefix="paperworks")
 
 
 os.register_at_fork(after_in_child=_pool.cache_clear)  # a forked child has none of the threads
