@@ -66,7 +66,7 @@ _FULL = replace(
 
 PRESETS = {
     "smoke": replace(
-        _QUICK, seeds=1, names=5, patterns=5, timed=0, tables=_TABLES[:1], inits=("uniform",), draws=20_000
+        _QUICK, seeds=1, names=5, patterns=5, timed=0, tables=_TABLES[:1], inits=("uniform",), draws=5_000
     ),
     "quick": _QUICK,
     "full": _FULL,
