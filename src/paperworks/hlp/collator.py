@@ -138,7 +138,7 @@ class FIMCollator:
         return self._encoded([stretches[int(rng.integers(len(stretches)))]])[0]
 
     def _encoded(self, texts: Sequence[str]) -> list[Document]:
-        """The documents of some texts; those that are not remembered are encoded together. The latest are remembered."""
+        """The documents of some texts: the latest are remembered, and those that are not are encoded together."""
         new = [text for text in dict.fromkeys(texts) if text not in self._documents]
         for document in Document.all_of(new, self._encoder):
             self._documents[document.text] = document
