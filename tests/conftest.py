@@ -20,6 +20,7 @@ import pytest
 from paperworks.lab.device import has_cuda
 
 HERE = Path(__file__).resolve().parent
+AXE = HERE.parent / "node_modules" / "axe-core" / "axe.min.js"
 HOUSE = {"core", "lab", "app"}
 PAPER_BUDGET_S, HOUSE_BUDGET_S = 100, 500
 IS_XDIST_WORKER = "PYTEST_XDIST_WORKER" in os.environ
@@ -75,6 +76,13 @@ def chromium() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The source of axe-core, which looks for what a screen reader or a keyboard could not use."""
+    assert AXE.is_file(), f"{AXE} is missing: run npm ci --ignore-scripts"
+    return AXE.read_text()
 
 
 class CpuTable:

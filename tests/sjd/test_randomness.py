@@ -121,3 +121,10 @@ def test_chances_are_multiplied_not_divided():
     assert source.bernoulli(some, zero, positions, where).all()
     assert not source.bernoulli(zero, zero, positions, where).any()
     assert source.bernoulli(some, some, positions, where).all()
+
+
+def test_a_window_with_nothing_behind_it_has_no_winners():
+    """As at the end of a picture, where all drafts were taken: in a large vocabulary as in a small one."""
+    nothing = torch.zeros(0, dtype=torch.long)
+    for vocabulary in (100, 10_000):
+        assert winners(torch.zeros(0, vocabulary), nothing, nothing).shape == (0,)

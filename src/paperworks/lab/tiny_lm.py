@@ -45,6 +45,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from .corpus import SPLITS, Corpus, Split, standard_library
 from .disk import sha256_of, write_atomically
+from .weights import recorded
 
 if TYPE_CHECKING:
     from .lab import Lab
@@ -61,7 +62,6 @@ SHIPPED = Path(__file__).parent / "weights" / "tiny_lm"
 RECORD = "recipe.json"
 _VERSION = 1
 """Goes up when the training code changes what a recipe gives."""
-_AGAIN = "reinstall the package, or remove the folder: then the model is trained again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,7 +398,7 @@ def save(
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.nn.Module.half(model)
-    with _without_bars():
+    with without_bars():
         model.save_pretrained(folder)
     for file in folder.iterdir():
         file.chmod(0o644)  # safetensors writes for the owner alone; a package is for everyone
@@ -429,8 +429,8 @@ def load(folder: Path) -> TinyLM:
     Its corpus is the running interpreter's library, split by the paths the model was trained on. Raises
     FileNotFoundError where the folder has no record, ValueError where a file is not the one in the record.
     """
-    record = _checked_record(folder)
-    with _without_bars():
+    record = recorded(folder, RECORD)
+    with without_bars():
         model = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     model.train(False)
     splits = {path: split for split, paths in record["splits"].items() for path in paths}
@@ -444,7 +444,7 @@ def load(folder: Path) -> TinyLM:
 
 
 @contextmanager
-def _without_bars() -> Iterator[None]:
+def without_bars() -> Iterator[None]:
     """transformers draws a bar for every file it reads or writes; a file of 5 MB needs none."""
     bars: Any = transformers.utils.logging
     shown = bars.is_progress_bar_enabled()
@@ -454,18 +454,3 @@ def _without_bars() -> Iterator[None]:
     finally:
         if shown:
             bars.enable_progress_bar()
-
-
-def _checked_record(folder: Path) -> dict[str, Any]:
-    path = folder / RECORD
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no small language model: {RECORD} is absent")
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        digests = dict(record["sha256"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}); {_AGAIN}") from error
-    for name, digest in digests.items():
-        if not (folder / name).is_file() or sha256_of(folder / name) != digest:
-            raise ValueError(f"{folder / name} is damaged or absent: its sha256 is not the one in {RECORD}; {_AGAIN}")
-    return record

@@ -36,6 +36,7 @@ WATCHED = 20_000
 """The first tokens of validation, whose loss is shown along the way."""
 CHECKPOINT = "checkpoint.pt"
 Objective = Callable[[LlamaForCausalLM, torch.Tensor, torch.Tensor], torch.Tensor]
+Batches = Callable[[Recipe, torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]
 _LARGEST_GRADIENT = 1.0
 _WORTH_A_SAVE = 20
 """Seconds of training for a second of writing checkpoints."""
@@ -47,6 +48,21 @@ def next_token_loss(model: LlamaForCausalLM, inputs: torch.Tensor, targets: torc
     return torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
 
 
+def batch(recipe: Recipe, stream: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Inputs and targets of a step: [B, T] and [B, T], the targets one token on.
+
+    An epoch cuts the stream into windows of T tokens, from a random offset, and takes them in random order.
+    """
+    length = recipe.context
+    windows = (len(stream) - 1) // length - 1
+    epoch, place = divmod(step, windows // recipe.batch)
+    rng = np.random.default_rng([recipe.seed, epoch])
+    offset = int(rng.integers(length))
+    chosen = rng.permutation(windows)[place * recipe.batch : (place + 1) * recipe.batch]
+    rows = torch.stack([stream[start : start + length + 1] for start in (offset + chosen * length).tolist()])
+    return rows[:, :-1], rows[:, 1:]
+
+
 class Training:
     """A training that can be cut off anywhere and gives the same model, bit for bit, as one that was not.
 
@@ -56,7 +72,8 @@ class Training:
     one machine with one number of threads; sums are taken in another order elsewhere, and on a GPU.
 
     ``stream`` is [N] tokens. ``model`` is what to train, else `untrained` of the recipe, and ``objective`` what to
-    lower; where a checkpoint is found, they must be those it was made with. ``log`` gets the objective's mean over
+    lower; where a checkpoint is found, they must be those it was made with. ``batches`` makes the batch of a step, by
+    default windows from anywhere in the stream. ``log`` gets the objective's mean over
     every `LOG_EVERY` steps. Raises ValueError for a
     stream shorter than one batch and for a checkpoint of another recipe or stream.
     """
@@ -71,6 +88,7 @@ class Training:
         every_s: float = 20.0,
         model: LlamaForCausalLM | None = None,
         objective: Objective = next_token_loss,
+        batches: Batches = batch,
     ) -> None:
         if len(stream) <= recipe.batch * recipe.context + recipe.context:
             raise ValueError(
@@ -85,6 +103,7 @@ class Training:
         self._checkpoint = folder / CHECKPOINT
         self._every_s = every_s
         self._objective = objective
+        self._batches = batches
         self._optimizers = _optimizers(self.model, recipe)
         self._recent: list[float] = []
         self._whole = True
@@ -138,7 +157,7 @@ class Training:
         self.model.train()
         self.model.zero_grad()
         device = self.model.device
-        inputs, targets = (part.to(device) for part in batch(self.recipe, self._stream, self.done))
+        inputs, targets = (part.to(device) for part in self._batches(self.recipe, self._stream, self.done))
         with torch.autocast(device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
             loss = self._objective(self.model, inputs, targets)
         torch.autograd.backward(loss)
@@ -178,21 +197,6 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     if step < warm:
         return recipe.learning_rate * (step + 1) / warm
     return recipe.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (step - warm) / (recipe.steps - warm)))
-
-
-def batch(recipe: Recipe, stream: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs and targets of a step: [B, T] and [B, T], the targets one token on.
-
-    An epoch cuts the stream into windows of T tokens, from a random offset, and takes them in random order.
-    """
-    length = recipe.context
-    windows = (len(stream) - 1) // length - 1
-    epoch, place = divmod(step, windows // recipe.batch)
-    rng = np.random.default_rng([recipe.seed, epoch])
-    offset = int(rng.integers(length))
-    chosen = rng.permutation(windows)[place * recipe.batch : (place + 1) * recipe.batch]
-    rows = torch.stack([stream[start : start + length + 1] for start in (offset + chosen * length).tolist()])
-    return rows[:, :-1], rows[:, 1:]
 
 
 def _optimizers(model: LlamaForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:

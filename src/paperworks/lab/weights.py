@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from .disk import sha256_of
 
@@ -27,3 +28,23 @@ def find(slug: str, name: str) -> Path:
     if sha256_of(weights) != expected:
         raise ValueError(f"{weights} is damaged: its sha256 is not the one in {record.name}; reinstall, or {again}")
     return weights
+
+
+def recorded(folder: Path, name: str) -> dict[str, Any]:
+    """The record ``name`` (JSON) in a model's folder, whose ``sha256`` holds the digest of every other file there.
+
+    Raises FileNotFoundError where the folder has no record, ValueError where a file is not the one in the record.
+    """
+    path = folder / name
+    again = "reinstall the package, or remove the folder and make the model again"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} holds no small model: {name} is absent")
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        digests = dict(record["sha256"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}); {again}") from error
+    for file, digest in digests.items():
+        if not (folder / file).is_file() or sha256_of(folder / file) != digest:
+            raise ValueError(f"{folder / file} is damaged or absent: its sha256 is not the one in {name}; {again}")
+    return record

@@ -17,6 +17,7 @@ from paperworks.lab.timing import BenchRow
 from .adapters import adapter_for
 from .drafts import Window
 from .passes import Passes
+from .picture_bench import picture_rows
 from .randomness import CounterSource
 from .scheme import Coupling, Scheme, Verify
 from .verification import step
@@ -31,9 +32,10 @@ _CHANGE = 0.7  # how much logits change, so that about as much is accepted as in
 
 
 def bench(lab: Lab) -> Iterator[BenchRow]:
-    """What follows a pass (verify a window of drafts, replace, draft anew), and the pass itself."""
+    """What follows a pass (verify a window of drafts, replace, draft anew), the pass itself, and whole pictures."""
     yield from _sampler(lab)
     yield from _passes(lab)
+    yield from picture_rows(lab)
 
 
 def _sampler(lab: Lab) -> Iterator[BenchRow]:

@@ -20,7 +20,9 @@ __all__ = ["SJDConfig"]
 class SJDConfig:
     """How `speculative_jacobi` decodes. No setting but ``guidance_scale`` changes the law of what comes out.
 
-    ``window`` is the number of tokens in a pass: the newest token and up to ``window - 1`` drafts. ``init``,
+    ``window`` is the number of tokens in a pass: the newest token and up to ``window - 1`` drafts. With
+    ``adaptive_window`` that is the most, and every pass has as many as bring most tokens a second, by what passes were
+    measured to cost and to accept. ``init``,
     ``coupling`` and ``verify`` are those of `Scheme`; "auto" drafts from the left neighbour's law where there is a
     ``grid``, from the uniform law otherwise. ``image_vocab`` [M] are the ids that random drafts are taken from (all,
     where None). The first ``start_offset`` tokens, and the grid's header, are decoded one by one.
@@ -45,6 +47,7 @@ class SJDConfig:
     guidance_scale: float | None = None
     negative_prompt_ids: Tensor | None = None
     start_offset: int = 0
+    adaptive_window: bool = False
     seed: int | Sequence[int] | None = None
     streamer: Any = None
     on_line: OnLine | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .adaptive import FixedWindow, MeasuredWindow
 from .drafts import Initial, Recent, Window, empty_window, fill
 from .laws import Laws
 from .passes import Passes
@@ -23,11 +24,14 @@ __all__ = ["Plan", "Prompts", "decode"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What decoding needs to know: ``length`` tokens at most, the first ``plain`` of them one by one."""
+    """What decoding needs to know: ``length`` tokens at most, the first ``plain`` of them one by one.
+
+    ``windows`` says how wide the next window is, and hears what each pass brought.
+    """
 
     scheme: Scheme
     initial: Initial
-    window: int
+    windows: FixedWindow | MeasuredWindow
     length: int
     plain: int
     source: CounterSource
@@ -109,6 +113,7 @@ def decode(
     while True:
         source = plan.source.at(2 * len(steps))
         fresh = laws(logits, rows.ids, rows.lengths)
+        drafts = window.counts
         taken, window = step(window, fresh, rows.accepted, plan.scheme, source)
         before = rows.accepted
         counts = rows.take(taken, stops)
@@ -118,6 +123,7 @@ def decode(
         steps.append(counts)
         if rows.ended.all():
             break
+        plan.windows.note(logits.shape[1], counts, drafts)
         recent.note(before, taken.tokens, fresh, counts)
         window = _filled(window, rows, recent, plan, passes, plan.source.at(2 * len(steps) - 1))
         rows.write(window.tokens, window.counts)
@@ -127,7 +133,7 @@ def decode(
 
 def _filled(window: Window, rows: _Rows, recent: Recent, plan: Plan, passes: Passes, source: CounterSource) -> Window:
     """The window of the next pass: as many drafts as it may have, none where a row has ended or begins plainly."""
-    wanted = (plan.length - rows.accepted - 1).clamp_max(plan.window - 1)
+    wanted = (plan.length - rows.accepted - 1).clamp_max(plan.windows.now - 1)
     if (room := passes.room) is not None:
         wanted = wanted.clamp_max(room - 1)
     wanted = torch.where(rows.ended | (rows.accepted < plan.plain), 0, wanted)

@@ -52,7 +52,7 @@ def winners(laws: Tensor, seeds: Tensor, positions: Tensor) -> Tensor:
     then those tokens only that may be as fast as the fastest of them. Each law has a positive weight.
     """
     vocabulary = laws.shape[-1]
-    if vocabulary < _SMALL:
+    if vocabulary < _SMALL or not len(laws):
         return race(laws, noise(seeds, positions, vocabulary))
     track = _Track.lay(laws, _keys(seeds, positions))
     bounds = track.laws.amax(-1).div_(track.least).view(len(laws), -1)

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from paperworks.core import Claim, Paper, Published, at_least, at_most
 
-MODEL_NEEDED = (
-    "it takes an image model worth decoding: the one that this library is to ship, trained on codes of real pictures, "
-    "is not part of it yet, and the paper's own have 7 billion parameters or more"
-)
 _PASSES = "passes of the model for one picture, plain decoding over speculative, both counting the prompt's pass"
 _TABLE = "main table; as a follow-up (arXiv 2510.24211) quotes it"
 _LUMINA = "Lumina-mGPT 7B, 768 x 768 pixels, captions of MS-COCO 2017 val"
@@ -176,4 +172,3 @@ PAPER = Paper(
         ),
     ),
 )
-"""Of what is judged, C11 alone needs no trained model; the others keep their judges for when there is one."""

@@ -11,6 +11,7 @@ from transformers import LogitsProcessorList, StoppingCriteriaList
 from transformers.generation.stopping_criteria import MaxLengthCriteria
 
 from .adapters import ARAdapter
+from .adaptive import FixedWindow, MeasuredWindow
 from .config import SJDConfig
 from .decoding import Plan, Prompts, decode
 from .drafts import Initial
@@ -80,7 +81,7 @@ def run(
     plan = Plan(
         scheme=config.scheme,
         initial=Initial(config.scheme.init, image.to(prompts.ids.device), config.grid),
-        window=config.window,
+        windows=MeasuredWindow(config.window) if config.adaptive_window else FixedWindow(config.window),
         length=length,
         plain=config.plain_tokens,
         source=CounterSource(_seeds(config, prompts.ids)),

@@ -227,14 +227,6 @@ def site(day: Day, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
-AXE = Path(__file__).resolve().parents[3] / "node_modules" / "axe-core" / "axe.min.js"
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The source of axe-core, which looks for what a screen reader or a keyboard could not use."""
-    assert AXE.is_file(), f"{AXE} is missing: run npm ci --ignore-scripts"
-    return AXE.read_text()
 
 
 @pytest.fixture

@@ -1,0 +1,101 @@
+"""The width of the next window, from what passes cost on this machine and how many drafts they have accepted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+__all__ = ["FixedWindow", "MeasuredWindow"]
+
+_WIDTHS = (8, 16, 32, 64, 128)
+_TRIALS = 2
+"""Passes of each width before one is chosen. The cheaper one counts, since a first pass of a kind sets things up."""
+_MEMORY = 0.95
+"""What is left of a pass's weight in the running mean of acceptance a pass later: about 20 passes count."""
+_BORROWED = 15.0
+"""As many tested drafts of all widths stand for those of one that has few of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedWindow:
+    """Every window ``now`` tokens wide."""
+
+    now: int
+
+    def note(self, width: int, taken: Tensor, drafts: Tensor) -> None:
+        """Nothing follows from a pass."""
+
+
+@dataclass(slots=True)
+class _Acceptance:
+    """A running count of drafts that were accepted out of those that were tested; what is long ago fades."""
+
+    accepted: float = 0.0
+    tested: float = 0.0
+
+    def note(self, taken: Tensor, drafts: Tensor) -> None:
+        """Rows with ``drafts`` [B] took ``taken`` [B] tokens."""
+        self.accepted = _MEMORY * self.accepted + int(torch.minimum(taken - 1, drafts).clamp_min(0).sum())
+        self.tested = _MEMORY * self.tested + int(torch.minimum(taken, drafts).sum())
+
+
+@dataclass(slots=True)
+class MeasuredWindow:
+    """Chooses ``now`` among widths up to ``largest`` so that a second brings the most tokens (sections 7 and 8).
+
+    Each width is tried twice, the narrowest first; from then on it is the one with the largest quotient of expected
+    tokens and seconds. Acceptance is told apart by width, since a draft in a wide window has been improved by more
+    passes before its test. For the same reason the wide ones come last: their first drafts would speak against them.
+
+    What it chooses depends on finished tokens and on the clock, never on a draft that is yet to be tested, so the law
+    of the output stays. ``clock`` gives seconds. Raises ValueError for ``largest`` below 1.
+    """
+
+    largest: int
+    clock: Callable[[], float] = time.perf_counter
+    now: int = field(init=False)
+    _seconds: dict[int, list[float]] = field(init=False)
+    _apart: dict[int, _Acceptance] = field(init=False)
+    _together: _Acceptance = field(default_factory=_Acceptance, init=False)
+    _last: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.largest < 1:
+            raise ValueError(f"the largest window has at least 1 token, not {self.largest}")
+        widths = [*(width for width in _WIDTHS if width < self.largest), self.largest]
+        self._seconds = {width: [] for width in widths}
+        self._apart = {width: _Acceptance() for width in widths}
+        self.now = widths[0]
+
+    def note(self, width: int, taken: Tensor, drafts: Tensor) -> None:
+        """A pass of ``width`` tokens has ended, in which rows with ``drafts`` [B] took ``taken`` [B] tokens.
+
+        Passes of a width that was not asked for, as the last ones of a picture are, tell nothing.
+        """
+        began, self._last = self._last, self.clock()
+        if began is None or width not in self._seconds:
+            return
+        self._seconds[width] = sorted([*self._seconds[width], self._last - began])[:_TRIALS]
+        for acceptance in (self._apart[width], self._together):
+            acceptance.note(taken, drafts)
+        self.now = self._chosen()
+
+    def _chosen(self) -> int:
+        untried = [width for width, seconds in self._seconds.items() if len(seconds) < _TRIALS]
+        return untried[0] if untried else max(self._seconds, key=self.rate)
+
+    def rate(self, width: int) -> float:
+        """Tokens a second that a pass of ``width`` is expected to bring, once it was tried.
+
+        A pass of W tokens takes (1 - a^W) / (1 - a) in the mean where each draft is accepted with probability a, which
+        is the width's own share as far as it has been seen, and else that of all passes.
+        """
+        own, all_ = self._apart[width], self._together
+        common = all_.accepted / all_.tested if all_.tested else 0.0
+        share = (own.accepted + _BORROWED * common) / (own.tested + _BORROWED)
+        tokens = float(width) if share >= 1 else (1 - share**width) / (1 - share)
+        return tokens / self._seconds[width][0]

@@ -1,0 +1,13 @@
+from . import rct as rct
+from .help.offline import OfflineEngine as OfflineEngine
+from .help.request import Delta as Delta
+from .help.request import HelpEngine as HelpEngine
+from .help.request import HelpRequest as HelpRequest
+from .help.request import HelpUnavailable as HelpUnavailable
+from .help.request import Strategy as Strategy
+from .help.request import Suggestion as Suggestion
+from .help.request import Turn as Turn
+from .maths.diagnosis import Diagnosis as Diagnosis
+from .maths.diagnosis import diagnose as diagnose
+from .settings import Settings as Settings
+from .web.app import create_app as create_app

@@ -1,0 +1,1 @@
+"""What is kept: people, classes, rooms, messages, help, and who did what. SQLite or PostgreSQL."""

@@ -1,0 +1,95 @@
+"""The measured window: it goes where a second brings the most tokens, and changes nothing that is drawn."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from paperworks.sjd.adaptive import MeasuredWindow
+from paperworks.sjd.config import SJDConfig
+
+
+class Machine:
+    """A clock on which a pass of W tokens takes ``fixed + each * W`` seconds."""
+
+    def __init__(self, fixed, each):
+        self.fixed, self.each, self.time = fixed, each, 0.0
+
+    def __call__(self):
+        return self.time
+
+    def settled(self, acceptance, largest=64, passes=60):
+        """What a window of at most ``largest`` comes to when drafts are accepted with that probability each."""
+        generator = torch.Generator().manual_seed(0)
+        windows = MeasuredWindow(largest, clock=self)
+        windows.note(1, torch.tensor([1]), torch.tensor([0]))
+        for _ in range(passes):
+            width = windows.now
+            kept = torch.rand(width - 1, generator=generator) < acceptance
+            self.time += self.fixed + self.each * width
+            windows.note(width, 1 + kept.long().cumprod(0).sum()[None], torch.tensor([width - 1]))
+        return windows.now
+
+
+@pytest.mark.parametrize("acceptance", [0.5, 0.8, 0.9, 0.97])
+@pytest.mark.parametrize("each", [0.0, 0.01, 0.1, 1.0])
+def test_it_settles_within_a_fifth_of_the_most_tokens_a_second(each, acceptance):
+    def tokens_a_second(width):
+        return (1 - acceptance**width) / (1 - acceptance) / (1.0 + each * width)
+
+    settled = Machine(1.0, each).settled(acceptance, passes=200)
+    assert tokens_a_second(settled) > 0.8 * max(map(tokens_a_second, (8, 16, 32, 64)))
+
+
+def test_where_every_token_costs_the_narrowest_wins():
+    assert Machine(fixed=0.0, each=1.0).settled(acceptance=0.8) == 8
+
+
+def test_where_wide_passes_are_free_and_drafts_are_good_a_wide_one_wins():
+    assert Machine(fixed=1.0, each=0.0).settled(acceptance=0.97) >= 32
+
+
+def test_a_width_at_which_drafts_turn_out_worse_is_not_taken():
+    """Narrow passes are cheaper here, but take a token each, where wide ones take ten."""
+    machine = Machine(fixed=1.0, each=0.05)
+    windows = MeasuredWindow(32, clock=machine)
+    windows.note(1, torch.tensor([1]), torch.tensor([0]))
+    widths = []
+    for _ in range(30):
+        widths.append(windows.now)
+        machine.time += machine.fixed + machine.each * windows.now
+        windows.note(windows.now, torch.tensor([10 if windows.now == 32 else 1]), torch.tensor([windows.now - 1]))
+    assert set(widths[6:]) == {32}
+
+
+def test_every_width_is_tried_before_one_is_chosen():
+    machine, seen = Machine(1.0, 0.0), []
+    windows = MeasuredWindow(20, clock=machine)
+    windows.note(1, torch.tensor([1]), torch.tensor([0]))
+    for _ in range(6):
+        seen.append(windows.now)
+        machine.time += 1
+        windows.note(windows.now, torch.tensor([1]), torch.tensor([3]))
+    assert seen == [8, 8, 16, 16, 20, 20]
+
+
+def test_rows_that_have_ended_say_nothing_of_acceptance():
+    machine = Machine(1.0, 0.0)
+    windows = MeasuredWindow(8, clock=machine)
+    for _ in range(4):
+        machine.time += 1
+        windows.note(8, torch.tensor([4, 0]), torch.tensor([3, 0]))
+    assert windows.rate(8) == 8.0
+
+
+def test_a_largest_window_of_none_is_refused():
+    with pytest.raises(ValueError, match="at least 1 token"):
+        MeasuredWindow(0)
+
+
+def test_pictures_stay_the_same_whatever_windows_are_chosen(llama, prompts, speculate):
+    ids = prompts(2, 5)
+    fixed, _ = speculate(llama, ids, 40, config=SJDConfig.reproducible(seed=3, window=16))
+    adaptive, stats = speculate(llama, ids, 40, config=SJDConfig.reproducible(seed=3, window=16, adaptive_window=True))
+    assert torch.equal(fixed, adaptive)
+    assert [row.tokens for row in stats.per_row] == [40, 40]
