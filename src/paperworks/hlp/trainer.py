@@ -77,11 +77,11 @@ class HLPMixin:
         bare = self.accelerator.unwrap_model(model, keep_torch_compile=False)  # type: ignore[attr-defined]
         horizons: list[Tensor] = []
 
-        @torch.compiler.disable
+        @torch.compiler.disable  # type: ignore[untyped-decorator]
         def listen(decoder: nn.Module, given: Any, output: Any) -> None:
             horizons.append(bare.hlp_head(output[0]))
 
-        @torch.compiler.disable
+        @torch.compiler.disable  # type: ignore[untyped-decorator]
         def tie(whole: nn.Module, given: Any, output: Any) -> None:
             first = next(iter(output))
             output[first] = output[first] + 0 * horizons[-1].sum()
