@@ -132,6 +132,46 @@ def test_no_python_is_cut_at_lines():
     assert {low, high} <= {0, 2, 4, 5}
 
 
+@pytest.mark.parametrize("mode", ["psm", "spmv2"])
+def test_token_cuts_part_no_token(mode, tokenizers, sources):
+    """The parts are the document's own ids, and every place between two of them is as likely."""
+    tokenizer = tokenizers["starcoder2"]
+    settings = replace(ALL, split={"token": 1}, spm_rate=float(mode == "spmv2"), max_length=100_000)
+    collator, encoder = FIMCollator(tokenizer, settings), TextEncoder(tokenizer)
+    scheme = collator.scheme
+    for text in sources:
+        ids, targets = collator.sequence(text)
+        whole = encoder.encode(text)
+        first = int(np.flatnonzero(targets >= 0)[0])
+        middle = ids[first:-1]
+        marks = [int(np.flatnonzero(ids == mark)[0]) for mark in (scheme.suffix, scheme.middle)]
+        suffix = ids[marks[0] + 1 : marks[1]]
+        prefix = ids[1 : marks[0]] if mode == "psm" else ids[marks[1] + 1 : first]
+        np.testing.assert_array_equal(np.concatenate([prefix, middle, suffix]), whole)
+        assert len(middle) == (targets >= 0).sum()
+
+
+def test_token_cuts_reach_every_place(tokenizers):
+    document = Document.of("a = b\n", TextEncoder(tokenizers["starcoder2"]))
+    rng = np.random.default_rng(0)
+    found = {(len(parts.prefix), len(parts.middle)) for parts in (document.between_tokens(rng) for _ in range(400))}
+    count = len(document.ids)
+    assert found == {(low, high - low) for low in range(count) for high in range(low + 1, count + 1)}
+
+
+@pytest.mark.parametrize("remembered", [0, 2])
+def test_what_is_remembered_changes_no_sequence(remembered, tokenizers, sources):
+    kept, few = (FIMCollator(tokenizers["qwen2.5-coder"], replace(ALL, remembered=n)) for n in (4096, remembered))
+    texts = [*sources[:4], sources[0]]
+    for epoch in (0, 1):
+        kept.set_epoch(epoch)
+        few.set_epoch(epoch)
+        for whole, one in zip(kept.sequences(texts), map(few.sequence, texts), strict=True):
+            np.testing.assert_array_equal(whole[0], one[0])
+            np.testing.assert_array_equal(whole[1], one[1])
+    assert len(few._documents) <= remembered
+
+
 def test_batches_depend_on_seed_epoch_and_text_only(tokenizers, sources):
     features = [{"text": text} for text in sources]
     collator = FIMCollator(tokenizers["starcoder2"], replace(ALL, spm_rate=0.5, max_length=256))
@@ -205,6 +245,7 @@ def test_packed_sequences_do_not_see_each_other(tokenizers):
         ({"fim_rate": 1.1}, "share from 0 to 1"),
         ({"spm_rate": -0.1}, "share from 0 to 1"),
         ({"max_length": 15}, "at least 16"),
+        ({"remembered": -1}, "0 or more"),
         ({"split": {"word": 1}}, "no split word"),
         ({"split": {"char": 0}}, "must be positive"),
     ],

@@ -55,5 +55,5 @@ def test_the_bench_has_its_rows(monkeypatch, tmp_path):
     monkeypatch.setattr(benchmark, "_MODEL", small)
     rows = list(benchmark.bench(Lab("hlp", home=tmp_path, cache=tmp_path)))
     collators = [benchmark.PLAIN, benchmark.PERMUTE]
-    assert [row.peer for row in rows] == [*collators, *collators, benchmark.WITHOUT]
-    assert [row.target for row in rows] == [1 / 8, 1 / 8, None, None, 1.01]
+    assert [row.peer for row in rows] == [*collators, *collators, benchmark.ONCE, benchmark.WITHOUT]
+    assert [row.target for row in rows] == [1 / 8, 1 / 8, None, None, None, 1.01]

@@ -20,8 +20,8 @@ __all__ = ["FIMCollator", "FIMSettings"]
 
 IGNORED = -100
 """The label that transformers' losses leave out."""
+_KINDS = (*SPLITS, "token")
 _SHORTEST = 10
-_REMEMBERED = 4096
 _PADS = {"input_ids": 0, "attention_mask": 0, "labels": IGNORED, "hlp_targets": OUTSIDE}
 
 
@@ -30,9 +30,11 @@ class FIMSettings:
     """How documents are transformed.
 
     ``fim_rate``: share of documents that are transformed; the rest is read from left to right. ``spm_rate``: share of
-    those that are laid out suffix first, as ``spm_mode`` has it. ``split``: weights of "char", "line", "syntax" cuts.
+    those that are laid out suffix first, as ``spm_mode`` has it. ``split``: weights of "char", "line", "syntax" and
+    "token" cuts; the last part no token, so a model that sees no others cannot go on in the midst of a word.
     ``max_length``: tokens a sequence has at most. ``padding_free``: one row of all sequences, told apart by
-    ``position_ids``. Raises ValueError for what makes no sense.
+    ``position_ids``. ``remembered``: documents whose tokens are kept for later epochs, some 30 bytes a character of
+    them. Raises ValueError for what makes no sense.
     """
 
     fim_rate: float = 0.5
@@ -41,6 +43,7 @@ class FIMSettings:
     split: Mapping[str, float] = field(default_factory=lambda: {"char": 1.0})
     max_length: int = 2048
     padding_free: bool = False
+    remembered: int = 4096
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -49,8 +52,10 @@ class FIMSettings:
                 raise ValueError(f"{name} is a share from 0 to 1, not {getattr(self, name)}")
         if self.max_length < 16:
             raise ValueError(f"max_length={self.max_length} leaves no room for a document; give at least 16")
-        if unknown := sorted(set(self.split) - set(SPLITS)):
-            raise ValueError(f"there is no split {', '.join(unknown)}; choose from {', '.join(SPLITS)}")
+        if self.remembered < 0:
+            raise ValueError(f"remembered is a number of documents, 0 or more, not {self.remembered}")
+        if unknown := sorted(set(self.split) - set(_KINDS)):
+            raise ValueError(f"there is no split {', '.join(unknown)}; choose from {', '.join(_KINDS)}")
         if min(self.split.values(), default=0) < 0 or sum(self.split.values()) <= 0:
             raise ValueError(f"the weights of split must be positive, not {dict(self.split)}")
 
@@ -81,7 +86,7 @@ class FIMCollator:
         self._pad = self.scheme.end if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
         self._eos = self.scheme.end if tokenizer.eos_token_id is None else int(tokenizer.eos_token_id)
         self._documents: OrderedDict[str, Document] = OrderedDict()
-        weights = np.array([settings.split.get(name, 0.0) for name in SPLITS])
+        weights = np.array([settings.split.get(name, 0.0) for name in _KINDS])
         self._split_shares = np.cumsum(weights / weights.sum())
 
     def set_epoch(self, epoch: int) -> None:
@@ -90,44 +95,59 @@ class FIMCollator:
 
     def __call__(self, features: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         """The batch of some documents."""
-        sequences = [self.sequence(_text_of(feature)) for feature in features]
+        sequences = self.sequences([_text_of(feature) for feature in features])
         if self.settings.padding_free:
             return _joined(sequences)
         return self._padded(sequences)
 
+    def sequences(self, texts: Sequence[str]) -> list[tuple[Ids, Targets]]:
+        """The ids [N] and horizon targets [N] of every document at this epoch."""
+        return [self._sequence(document) for document in self._encoded(texts)]
+
     def sequence(self, text: str) -> tuple[Ids, Targets]:
-        """The ids [N] and horizon targets [N] of one document at this epoch."""
-        rng = self._rng(text)
-        document = self._stretch(text, rng)
+        """The same of one document."""
+        return self.sequences([text])[0]
+
+    def _sequence(self, document: Document) -> tuple[Ids, Targets]:
+        rng = self._rng(document.text)
+        document = self._stretch(document, rng)
         if len(document.text) < _SHORTEST or rng.random() >= self.settings.fim_rate:
             return self._plain(document)
         mode: Mode = self.settings.spm_mode if rng.random() < self.settings.spm_rate else "psm"
-        kind = int(np.searchsorted(self._split_shares, rng.random(), side="right"))
-        start, end = list(SPLITS.values())[min(kind, len(SPLITS) - 1)](document.text, rng)
-        parts = self._trimmed(document.parts(start, end, mode))
+        parts = self._trimmed(self._parts(document, mode, rng))
         if parts is None:
             return self._plain(document)
         return fim_transform(parts.prefix, parts.middle, parts.suffix, self.scheme, mode)
+
+    def _parts(self, document: Document, mode: Mode, rng: np.random.Generator) -> Parts:
+        drawn = int(np.searchsorted(self._split_shares, rng.random(), side="right"))
+        kind = _KINDS[min(drawn, len(_KINDS) - 1)]
+        if kind == "token":
+            return document.between_tokens(rng)
+        return document.parts(*SPLITS[kind](document.text, rng), mode)
 
     def _rng(self, text: str) -> np.random.Generator:
         key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         return np.random.default_rng([self.settings.seed, self.epoch, int.from_bytes(key)])
 
-    def _stretch(self, text: str, rng: np.random.Generator) -> Document:
-        document = self._encoded(text)
+    def _stretch(self, document: Document, rng: np.random.Generator) -> Document:
         room = self.settings.max_length - self.scheme.overhead
         if len(document.ids) <= room:
             return document
         stretches = document.pieces_of(room)
-        return self._encoded(stretches[int(rng.integers(len(stretches)))])
+        return self._encoded([stretches[int(rng.integers(len(stretches)))]])[0]
 
-    def _encoded(self, text: str) -> Document:
-        """The document of a text, encoded once as long as it is remembered: the latest are."""
-        document = self._documents.pop(text, None) or Document.of(text, self._encoder)
-        self._documents[text] = document
-        if len(self._documents) > _REMEMBERED:
+    def _encoded(self, texts: Sequence[str]) -> list[Document]:
+        """The documents of some texts: the latest are remembered, and those that are not are encoded together."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._documents]
+        for document in Document.all_of(new, self._encoder):
+            self._documents[document.text] = document
+        documents = [self._documents[text] for text in texts]
+        for text in texts:
+            self._documents.move_to_end(text)
+        while len(self._documents) > self.settings.remembered:
             self._documents.popitem(last=False)
-        return document
+        return documents
 
     def _plain(self, document: Document) -> tuple[Ids, Targets]:
         start = [] if self.scheme.bos is None else [self.scheme.bos]

@@ -10,19 +10,21 @@ so ids are taken over up to a piece some way before the end only.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from .schemes import Mode
 from .transform import Ids, Parts
 
 __all__ = ["Document", "TextEncoder"]
 
+Spans = tuple[Ids, Ids, Ids, Ids]
 _PIECES = 3
 """Pieces that are read again on each side of a cut: blanks, and what they lead to, are never further away."""
 _LOCAL = {"ByteLevel", "Split", "Digits", "Sequence"}
@@ -53,12 +55,25 @@ class TextEncoder:
         """The ids [N] of a text."""
         return np.array(self._tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.int64)
 
-    def spans(self, text: str) -> tuple[Ids, Ids, Ids, Ids]:
+    def spans(self, text: str) -> Spans:
         """ids [N], where each token begins and ends (characters) [N], and the number of its piece [N]."""
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
-        pieces = np.array([-1 if word is None else word for word in encoding.word_ids], dtype=np.int64)
-        return np.array(encoding.ids, dtype=np.int64), offsets[:, 0], offsets[:, 1], pieces
+        return _spans(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def encode_all(self, texts: Sequence[str]) -> list[Ids]:
+        """`encode` of every text, on as many cores as the library may use."""
+        found = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int64) for encoding in found]
+
+    def spans_of(self, texts: Sequence[str]) -> list[Spans]:
+        """`spans` of every text, encoded on all cores where the process may (``TOKENIZERS_PARALLELISM``)."""
+        return [_spans(found) for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+
+def _spans(encoding: Encoding) -> Spans:
+    """Every token has a piece, since none was added."""
+    ids = np.array(encoding.ids, dtype=np.int64)
+    offsets = np.fromiter(chain.from_iterable(encoding.offsets), dtype=np.int64, count=2 * len(ids)).reshape(-1, 2)
+    return ids, offsets[:, 0], offsets[:, 1], np.array(encoding.word_ids, dtype=np.int64)
 
 
 def _without_leading_space(part: Any) -> Any:
@@ -99,7 +114,16 @@ class Document:
     @classmethod
     def of(cls, text: str, encoder: TextEncoder) -> Document:
         """Encode a text, once."""
-        ids, starts, ends, pieces = encoder.spans(text)
+        return cls._from(text, encoder, encoder.spans(text))
+
+    @classmethod
+    def all_of(cls, texts: Sequence[str], encoder: TextEncoder) -> list[Document]:
+        """Encode some texts, in one call."""
+        return [cls._from(text, encoder, spans) for text, spans in zip(texts, encoder.spans_of(texts), strict=True)]
+
+    @classmethod
+    def _from(cls, text: str, encoder: TextEncoder, spans: Spans) -> Document:
+        ids, starts, ends, pieces = spans
         firsts = np.flatnonzero(np.diff(pieces, prepend=-2)) if len(ids) else np.zeros(0, dtype=np.int64)
         return cls(text, encoder, ids, starts, ends, firsts)
 
@@ -123,6 +147,14 @@ class Document:
             return Parts(self.encoded(0, start), self.encoded(start, end), suffix)
         joined, whole = self._before(end, start)
         return Parts(joined[:whole], joined[whole:], suffix)
+
+    def between_tokens(self, rng: np.random.Generator) -> Parts:
+        """Two places between tokens, uniformly and never the same: the document's own ids, of which none is parted.
+
+        In ``spmv2`` these are the parts too, as prefix and middle together are the document's first ids.
+        """
+        low, high = sorted(rng.choice(len(self.ids) + 1, 2, replace=False).tolist())
+        return Parts(self.ids[:low], self.ids[low:high], self.ids[high:])
 
     def encoded(self, start: int, end: int) -> Ids:
         """The ids of ``text[start:end]``, bit for bit as ``encoder.encode`` gives them."""

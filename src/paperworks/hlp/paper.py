@@ -3,8 +3,8 @@
 from paperworks.core import Claim, Paper, Published, at_least, at_most
 
 _NEEDS_MODELS = (
-    "needs the paper's base models trained further on a corpus of public code, and its benchmark, which are not on "
-    "this machine; a number from a small model of ours would say nothing about it"
+    "needs the paper's base models trained further on a corpus of public code, and its benchmark, none of which is "
+    "part of the package; a number from a small model of ours would say nothing about it"
 )
 _TRAINING = "DeepSeek-Coder 1.3B and 6.7B, StarCoder2 3B and 7B, trained further with and without the horizon loss"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +60,38 @@ class HLPMixin:
         targets = inputs.pop("hlp_targets", None)
         if targets is None or not model.training or not self.hlp.weight:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[misc]
-        bare = self.accelerator.unwrap_model(model)  # type: ignore[attr-defined]
-        horizons: list[Tensor] = []
-        hook = decoder_of(bare).register_forward_hook(
-            lambda decoder, given, output: horizons.append(bare.hlp_head(output[0]))
-        )
-        try:
-            loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)  # type: ignore[misc]
-        finally:
-            hook.remove()
+        with self._listening(model) as horizons:
+            result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[misc]
+        loss, *outputs = result if return_outputs else (result,)
         errors = absolute_errors(horizons[0], targets).sum() * self._share(targets, num_items_in_batch)
         loss = loss + self.hlp.weight * errors.to(loss.dtype)
-        return (loss, outputs) if return_outputs else loss
+        return (loss, *outputs) if return_outputs else loss
+
+    @contextmanager
+    def _listening(self, model: Any) -> Iterator[list[Tensor]]:
+        """Inside, every run of the model adds what the head says of it to the list.
+
+        Nothing times it is added to the model's output: DistributedDataParallel looks there for the parameters that
+        were used, and takes the head's for idle otherwise. A compiled model is left at the hooks, which change.
+        """
+        bare = self.accelerator.unwrap_model(model, keep_torch_compile=False)  # type: ignore[attr-defined]
+        horizons: list[Tensor] = []
+
+        @torch.compiler.disable  # type: ignore[untyped-decorator]
+        def listen(decoder: nn.Module, given: Any, output: Any) -> None:
+            horizons.append(bare.hlp_head(output[0]))
+
+        @torch.compiler.disable  # type: ignore[untyped-decorator]
+        def tie(whole: nn.Module, given: Any, output: Any) -> None:
+            first = next(iter(output))
+            output[first] = output[first] + 0 * horizons[-1].sum()
+
+        hooks = [decoder_of(bare).register_forward_hook(listen), bare.register_forward_hook(tie)]
+        try:
+            yield horizons
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def _share(self, targets: Tensor, num_items_in_batch: Any) -> Tensor:
         """What a sum of errors is multiplied by to become this batch's share of the mean over the whole step.
