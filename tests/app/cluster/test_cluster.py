@@ -92,7 +92,8 @@ def papers(cluster: Any) -> None:
     cluster.house.paper("waits", WAITS)
     cluster.house.paper("other", 'yield found("C1")\nyield found("C2", 2.0)')
     cluster.house.paper("stuck", 'yield found("C1")\ntell_and_wait()')
-    cluster.house.paper("greedy", 'yield found("C1")\nhold = b"x" * 600_000_000\ntell_and_wait()')
+    told = '(HERE / "reached").write_text(str(os.getpid()))'  # before it holds too much, or nobody might hear of it
+    cluster.house.paper("greedy", f'yield found("C1")\n{told}\nhold = b"x" * 600_000_000\nsignal.pause()')
     with (cluster.house.paper("shows", 'yield found("C1")') / "experiment.py").open("a") as file:
         file.write('print(os.environ["PAPERWORKS_HOME"], os.environ["CUDA_VISIBLE_DEVICES"])\n')
     for slug, body in {"seeds": SEEDS, "picky": EACH.format(fn="picky"), "patient": EACH.format(fn="patient")}.items():
@@ -232,7 +233,7 @@ def test_the_child_ends_with_a_driver_that_is_killed(cluster: Any) -> None:
 @pytest.mark.parametrize(
     ("slug", "limit", "says"),
     [
-        ("stuck", ("--timeout", "2"), "longer than its limit of 2 s"),
+        ("stuck", ("--timeout", "6"), "longer than its limit of 6 s"),
         ("greedy", ("--memory", "0.5"), "limit of 0.50 GB"),
     ],
 )
