@@ -5,15 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .balance import attrition, balance
-from .effects import OddsRatio, itt_of, logit, tot
+from .effects import OddsRatio, itt_of, logit_of, tot_of
 from .estimate import Estimate
-from .heterogeneity import Heterogeneity, heterogeneity
+from .heterogeneity import Heterogeneity, heterogeneity_of
 from .regression import Regression
 from .resampling import Adjusted, randomization, romano_wolf
 from .simulation import COVARIATES, FIXED_EFFECTS
@@ -102,12 +101,8 @@ def analyse(
         raise ValueError(f"the table has none of the outcomes {', '.join(OUTCOMES)}; name one with outcomes=")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        settings: Any = {"cluster": cluster, "covariates": covariates, "fixed_effects": fixed_effects}
-        models = [Regression(frame, name, treat, missing="drop", **settings) for name in outcomes]
-        uses = [
-            tot(frame, name, used, treat, missing="drop", **settings) if used in frame.columns else None
-            for name in outcomes
-        ]
+        models = [Regression(frame, name, treat, cluster, covariates, fixed_effects, "drop") for name in outcomes]
+        uses = [tot_of(model, used) if used in frame.columns else None for model in models]
         headline = models[0]
         arms = headline.rows.drop_duplicates(headline.unit)[treat]
         found = Analysis(
@@ -118,9 +113,9 @@ def analyse(
             covariates=covariates,
             fixed_effects=fixed_effects,
             effects=_effects(models, uses, romano_wolf(models, reps, seed)),
-            odds=logit(frame, outcomes[0], treat, missing="drop", **settings) if _is_binary(headline) else None,
+            odds=logit_of(headline) if headline.is_binary else None,
             p_randomization=randomization(headline, strata, max(reps, 999), seed),
-            thirds=_thirds(frame, outcomes[0], treat, moderators, settings),
+            thirds=_thirds(headline, moderators) if moderators else None,
             missing=tuple(
                 attrition(frame, name, treat, cluster=cluster) for name in outcomes if frame[name].isna().any()
             ),
@@ -139,26 +134,10 @@ def _effects(
     )
 
 
-def _is_binary(model: Regression) -> bool:
-    return set(np.unique(model.y)) <= {0.0, 1.0}
-
-
 def _there(frame: pd.DataFrame, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name in frame.columns)
 
 
-def _thirds(
-    frame: pd.DataFrame, outcome: str, treat: str, moderators: Sequence[str], settings: dict[str, Any]
-) -> Heterogeneity | None:
-    if not moderators:
-        return None
-    predictors = [name for name in _there(frame, _PREDICTORS) if not frame[name].isna().any()]
-    return heterogeneity(
-        frame,
-        outcome,
-        treat,
-        by=moderators,
-        impute_from=predictors,
-        missing="drop",
-        **settings,
-    )
+def _thirds(headline: Regression, moderators: Sequence[str]) -> Heterogeneity:
+    predictors = [name for name in _there(headline.frame, _PREDICTORS) if not headline.frame[name].isna().any()]
+    return heterogeneity_of(headline, moderators, impute_from=predictors)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 import pandas as pd
 
 from .covariates import columns_of
 from .estimate import Estimate
-from .regression import Missing, Regression, groups_of, numbers, sandwich
+from .regression import Design, Regression, groups_of, numbers, sandwich
 
-__all__ = ["OddsRatio", "itt", "itt_of", "logit", "tot"]
+__all__ = ["OddsRatio", "itt", "itt_of", "logit", "logit_of", "tot", "tot_of"]
 
 _WEAK_F = 10.0
 
@@ -43,23 +43,13 @@ class OddsRatio:
         return float(np.exp(self.log_odds.high))
 
 
-def itt(
-    frame: pd.DataFrame,
-    outcome: str,
-    treat: str = "arm",
-    *,
-    cluster: str = "tutor",
-    covariates: Sequence[str] = (),
-    fixed_effects: Sequence[str] = (),
-    missing: Missing = "error",
-    unit: str = "tutor_id",
-) -> Estimate:
-    """The effect of being assigned to the treatment, by least squares; the arguments are those of `Regression`.
+def itt(frame: pd.DataFrame, outcome: str, treat: str = "arm", **design: Unpack[Design]) -> Estimate:
+    """The effect of being assigned to the treatment, by least squares; ``design`` is that of `Regression`.
 
     The paper clusters by student-tutor pair (``cluster="pair"``); since whole tutors are assigned, that makes errors
     too small where tutors differ, and the default is the tutor (2.3, a). Raises what `Regression` raises.
     """
-    return itt_of(Regression(frame, outcome, treat, cluster, covariates, fixed_effects, missing, unit))
+    return itt_of(Regression(frame, outcome, treat, **design))
 
 
 def itt_of(regression: Regression) -> Estimate:
@@ -71,23 +61,16 @@ def itt_of(regression: Regression) -> Estimate:
     return regression.estimate(value, variance[0, 0], estimator="ITT", term=regression.treat, regressor=regression.z)
 
 
-def tot(
-    frame: pd.DataFrame,
-    outcome: str,
-    used: str,
-    treat: str = "arm",
-    *,
-    cluster: str = "tutor",
-    covariates: Sequence[str] = (),
-    fixed_effects: Sequence[str] = (),
-    missing: Missing = "error",
-    unit: str = "tutor_id",
-) -> Estimate:
+def tot(frame: pd.DataFrame, outcome: str, used: str, treat: str = "arm", **design: Unpack[Design]) -> Estimate:
     """The effect of actual use ``used`` (0 or 1), by two-stage least squares with the assigned arm as instrument.
 
     Raises ValueError, beside what `Regression` raises, where the arms use it alike: first-stage F below 10.
     """
-    regression = Regression(frame, outcome, treat, cluster, covariates, fixed_effects, missing, unit)
+    return tot_of(Regression(frame, outcome, treat, **design), used)
+
+
+def tot_of(regression: Regression, used: str) -> Estimate:
+    """`tot` of a regression that is there already."""
     z, y = regression.residual_z, regression.residual_y
     uses = numbers(regression.rows, used)
     use = regression.projection.residual(uses)
@@ -96,40 +79,35 @@ def tot(
     error = sandwich(z[:, None], (z * (use - first * z))[:, None], regression.clusters, parameters)[0, 0]
     f = first**2 / max(error, np.finfo(float).tiny)
     if f < _WEAK_F:
-        raise ValueError(f"{treat!r} hardly changes {used!r} (first-stage F {f:.1f}, below 10)")
+        raise ValueError(f"{regression.treat!r} hardly changes {used!r} (first-stage F {f:.1f}, below 10)")
     value = float(z @ y / (z @ use))
     fitted = first * z
     variance = sandwich(fitted[:, None], (fitted * (y - value * use))[:, None], regression.clusters, parameters)
     return regression.estimate(value, variance[0, 0], estimator="ToT", term=used, regressor=uses)
 
 
-def logit(
-    frame: pd.DataFrame,
-    outcome: str,
-    treat: str = "arm",
-    *,
-    cluster: str = "tutor",
-    covariates: Sequence[str] = (),
-    fixed_effects: Sequence[str] = (),
-    missing: Missing = "error",
-    unit: str = "tutor_id",
-) -> OddsRatio:
+def logit(frame: pd.DataFrame, outcome: str, treat: str = "arm", **design: Unpack[Design]) -> OddsRatio:
     """The odds ratio of a yes-no outcome, by logistic regression with indicators for the fixed effects (statsmodels).
 
     Raises ValueError, beside what `Regression` raises, for an outcome that is not 0 or 1, and where the covariates
     separate it perfectly.
     """
+    return logit_of(Regression(frame, outcome, treat, **design))
+
+
+def logit_of(regression: Regression) -> OddsRatio:
+    """`logit` of a regression that is there already."""
     from statsmodels.api import Logit
 
-    regression = Regression(frame, outcome, treat, cluster, covariates, fixed_effects, missing, unit)
-    if not set(np.unique(regression.y)) <= {0.0, 1.0}:
+    outcome, covariates, fixed_effects = regression.outcome, regression.covariates, regression.fixed_effects
+    if not regression.is_binary:
         raise ValueError(f"{outcome!r} must be 0 or 1 for odds; `itt` takes any number")
     rows = regression.rows
     varies = (rows[outcome].groupby(groups_of(rows, fixed_effects)).transform("nunique") > 1).to_numpy()
     kept = rows[varies]
     levels = groups_of(kept, fixed_effects)
     indicators = np.eye(int(levels.max(initial=0)) + 1)[levels]
-    design = np.hstack([numbers(kept, treat)[:, None], columns_of(kept, covariates), indicators])
+    design = np.hstack([numbers(kept, regression.treat)[:, None], columns_of(kept, covariates), indicators])
     design = design[:, _independent(design)]
     clusters = pd.factorize(kept[regression.cluster_column])[0]
     try:
@@ -141,7 +119,7 @@ def logit(
     estimate = Estimate(
         estimator="logit",
         outcome=outcome,
-        term=treat,
+        term=regression.treat,
         value=float(fit.params[0]),
         se=float(fit.bse[0]),
         df=float(clusters.max()),

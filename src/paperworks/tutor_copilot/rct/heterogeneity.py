@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,9 @@ from scipy import linalg, stats
 
 from .covariates import columns_of
 from .estimate import Estimate
-from .regression import Floats, Missing, Projection, Regression, groups_of, sandwich
+from .regression import Design, Floats, Projection, Regression, groups_of, sandwich
 
-__all__ = ["Heterogeneity", "Moderator", "bins_of", "heterogeneity"]
+__all__ = ["Heterogeneity", "Moderator", "bins_of", "heterogeneity", "heterogeneity_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +45,7 @@ def heterogeneity(
     by: str | Sequence[str],
     bins: int = 3,
     impute_from: Sequence[str] = (),
-    cluster: str = "tutor",
-    covariates: Sequence[str] = (),
-    fixed_effects: Sequence[str] = (),
-    missing: Missing = "error",
-    unit: str = "tutor_id",
+    **design: Unpack[Design],
 ) -> Heterogeneity:
     """The effect of assignment in each of ``bins`` equal parts of the units, by one moderator or by several at once.
 
@@ -60,14 +56,21 @@ def heterogeneity(
     Raises ValueError, beside what `Regression` raises, for a moderator that varies within a unit, that is missing with
     nothing to predict it from, or that has fewer distinct values than bins.
     """
-    regression = Regression(frame, outcome, treat, cluster, covariates, fixed_effects, missing, unit)
-    names = [by] if isinstance(by, str) else list(by)
-    binned = [bins_of(regression.rows, name, bins=bins, unit=unit, impute_from=impute_from) for name in names]
+    regression = Regression(frame, outcome, treat, **design)
+    return heterogeneity_of(regression, [by] if isinstance(by, str) else list(by), bins, impute_from)
+
+
+def heterogeneity_of(
+    regression: Regression, names: Sequence[str], bins: int = 3, impute_from: Sequence[str] = ()
+) -> Heterogeneity:
+    """`heterogeneity` of a regression that is there already, by the moderators ``names``."""
+    rows, unit = regression.rows, regression.unit
+    binned = [bins_of(rows, name, bins=bins, unit=unit, impute_from=impute_from) for name in names]
     codes = [code for code, _ in binned]
     mains = np.hstack([np.eye(bins)[code][:, 1:] for code in codes])
     interactions = [np.eye(bins)[code][:, 1:] * regression.z[:, None] for code in codes]
     projection = Projection(
-        np.hstack([columns_of(regression.rows, covariates), mains]), groups_of(regression.rows, fixed_effects)
+        np.hstack([columns_of(rows, regression.covariates), mains]), groups_of(rows, regression.fixed_effects)
     )
     regressors = projection.residual(np.hstack([regression.z[:, None], *interactions]))
     y = projection.residual(regression.y)

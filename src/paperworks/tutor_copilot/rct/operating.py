@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .effects import itt, tot
+from .effects import itt_of, tot_of
 from .estimate import Estimate
-from .heterogeneity import heterogeneity
+from .heterogeneity import heterogeneity_of
+from .regression import Regression
 from .simulation import COVARIATES, FIXED_EFFECTS, Setting, simulate_trial
 
 __all__ = ["OUTCOME", "estimators", "null_of", "operating_characteristics"]
 
 OUTCOME = "exit_ticket_passed_u"
 """The paper's headline: the exit ticket was passed, and was not if it was not attempted."""
-_ADJUSTED: Any = {"covariates": COVARIATES, "fixed_effects": FIXED_EFFECTS}
+_RATING = "tutor_rating_prior"
 _CLUSTERS = {"tutor": "tutor", "pair": "pair", "session": "session_id"}
 
 
@@ -48,14 +48,14 @@ def operating_characteristics(
 
 def estimators(sessions: pd.DataFrame) -> dict[str, Estimate]:
     """Every estimate of one trial that `operating_characteristics` follows, by name."""
-    effects = {
-        f"ITT, errors by {name}": itt(sessions, OUTCOME, cluster=column, **_ADJUSTED)
+    models = {
+        name: Regression(sessions, OUTCOME, "arm", column, COVARIATES, FIXED_EFFECTS)
         for name, column in _CLUSTERS.items()
     }
-    effects["effect of use (2SLS)"] = tot(sessions, OUTCOME, "used", **_ADJUSTED)
-    thirds = heterogeneity(
-        sessions, OUTCOME, by="tutor_rating_prior", impute_from=["tutor_female", "tutor_experience_months"], **_ADJUSTED
-    )["tutor_rating_prior"]
+    effects = {f"ITT, errors by {name}": itt_of(model) for name, model in models.items()}
+    effects["effect of use (2SLS)"] = tot_of(models["tutor"], "used")
+    found = heterogeneity_of(models["tutor"], [_RATING], impute_from=["tutor_female", "tutor_experience_months"])
+    thirds = found[_RATING]
     for name, effect in zip(("lowest", "middle", "highest"), thirds.effects, strict=True):
         effects[f"ITT, {name} third by rating"] = effect
     return effects

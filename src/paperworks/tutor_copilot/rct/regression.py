@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,32 @@ from scipy import linalg
 from .covariates import Floats, columns_of
 from .estimate import Estimate
 
-__all__ = ["CLUSTERS", "Floats", "Indices", "Missing", "Projection", "Regression", "groups_of", "numbers", "sandwich"]
+__all__ = [
+    "CLUSTERS",
+    "Design",
+    "Floats",
+    "Indices",
+    "Missing",
+    "Projection",
+    "Regression",
+    "groups_of",
+    "numbers",
+    "sandwich",
+]
 
 Indices: TypeAlias = "np.ndarray[Any, np.dtype[np.intp]]"
 Missing = Literal["error", "drop"]
+
+
+class Design(TypedDict, total=False):
+    """How an outcome is regressed, as keyword arguments: the fields of `Regression` after its treatment."""
+
+    cluster: str
+    covariates: Sequence[str]
+    fixed_effects: Sequence[str]
+    missing: Missing
+    unit: str
+
 
 CLUSTERS = {"tutor": "tutor_id", "pair": "student_tutor"}
 """Short names of the exported columns that errors are clustered by."""
@@ -155,6 +177,11 @@ class Regression:
     def y(self) -> Floats:
         """The outcome [n], as numbers."""
         return numbers(self.rows, self.outcome)
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the outcome is 0 or 1 in every row."""
+        return set(np.unique(self.y)) <= {0.0, 1.0}
 
     @cached_property
     def z(self) -> Floats:

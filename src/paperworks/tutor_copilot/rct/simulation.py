@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from ..exit_ticket import PASS_MARK
 from .assignment import assign
 from .regression import Floats
 
@@ -23,8 +24,6 @@ __all__ = ["COVARIATES", "FIXED_EFFECTS", "Setting", "simulate_trial"]
 COVARIATES = ("female", "race", "frl", "sped", "lep", "map_winter")
 """What the paper adjusts for, beside `FIXED_EFFECTS`."""
 FIXED_EFFECTS = ("stratum",)
-PASS_MARK = 66.66
-"""An exit ticket of at least this score is passed (2.2)."""
 _USE_CONCENTRATION = 4.0
 _SCORES = np.array([0.0, 100 / 3, 200 / 3, 100.0])
 

@@ -8,10 +8,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ..exit_ticket import PASS_MARK
 from .schema import Arm, Assignment, Classroom, Enrolment, HelpAsked, Message, Person, Role, Room
-
-PASS_MARK = 66.66
-"""Percent of an exit ticket that count as mastery (the main script of the paper's analysis)."""
 
 
 @dataclass(frozen=True, kw_only=True)
