@@ -13,10 +13,11 @@ from dataclasses import replace
 
 from paperworks.lab.chat import BudgetExceeded, Chat, ChatError, Message, Price, Sampling, Usage
 
+from ..maths.problem import Problem
 from . import prompt
 from .leak import gives_away
 from .names import NameMask
-from .offline import diagnosis_of
+from .offline import unsolved_problem
 from .request import Delta, HelpEngine, HelpRequest, Suggestion
 
 SAMPLING = Sampling(temperature=0.7, max_tokens=120)
@@ -56,9 +57,10 @@ class ModelHelp:
                 async for other in self._otherwise(request, column, note):
                     yield other
             return
+        unsolved = await asyncio.to_thread(unsolved_problem, request)  # the first algebra takes a quarter of a second
         pieces: asyncio.Queue[_Piece | None] = asyncio.Queue()
         columns = [
-            asyncio.create_task(self._column(request, column, mask, pieces))
+            asyncio.create_task(self._column(request, column, mask, unsolved, pieces))
             for column in range(len(request.strategies))
         ]
         try:
@@ -80,11 +82,18 @@ class ModelHelp:
         await self._instead.close()
 
     async def _column(
-        self, request: HelpRequest, column: int, mask: NameMask, pieces: asyncio.Queue[_Piece | None]
+        self,
+        request: HelpRequest,
+        column: int,
+        mask: NameMask,
+        unsolved: Problem | None,
+        pieces: asyncio.Queue[_Piece | None],
     ) -> None:
         asked = prompt.messages(request, column, mask)
         try:
             suggestion = await self._written(request, column, mask, asked, pieces)
+            if unsolved and gives_away(suggestion.text, unsolved):
+                raise _GaveAway
         except (ChatError, BudgetExceeded, TimeoutError, _GaveAway) as error:
             note = f"The model {_failing(error)}: this is written without it."
             async for piece in self._otherwise(request, column, note, sent_out=_as_sent(asked)):
@@ -103,10 +112,7 @@ class ModelHelp:
         asked: list[Message],
         pieces: asyncio.Queue[_Piece | None],
     ) -> Suggestion:
-        """The model's suggestion; its deltas on the way.
-
-        Raises ChatError, also where nothing of use came, and _GaveAway where it has the answer.
-        """
+        """The model's suggestion; its deltas on the way. Raises ChatError, also where nothing of use came."""
         restored = _Restored(mask)
         async with asyncio.timeout(PATIENCE_S), self._chat.stream(asked, SAMPLING) as stream:
             async for text in stream:
@@ -115,9 +121,6 @@ class ModelHelp:
         text = one_sentence(mask.restore(stream.reply.text))
         if not text:
             raise ChatError("the model wrote nothing")
-        diagnosis = diagnosis_of(request)
-        if diagnosis.problem and diagnosis.verdict != "correct" and gives_away(text, diagnosis.problem):
-            raise _GaveAway
         usage = stream.reply.usage
         return Suggestion(
             column=column,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 
 from ..maths.diagnosis import Diagnosis, diagnose
-from ..maths.problem import SKILLS, show_answer
+from ..maths.problem import SKILLS, Problem, show_answer
 from .moves import moves
 from .request import Delta, HelpRequest, Suggestion
 from .wording import OpenQuestions
 
-__all__ = ["OfflineEngine", "diagnosis_of"]
+__all__ = ["OfflineEngine", "diagnosis_of", "unsolved_problem"]
 
 
 class OfflineEngine:
@@ -28,25 +29,30 @@ class OfflineEngine:
 
     async def suggest(self, request: HelpRequest) -> AsyncIterator[Delta | Suggestion]:
         """One suggestion a column, none twice and none of those to avoid while there are others."""
-        diagnosis = diagnosis_of(request)
-        if diagnosis.problem is None or diagnosis.verdict in {"no_math", "no_answer"}:
+        # In a thread: algebra and new problems take up to 0.2 s, for which no room of this worker should wait.
+        suggestions = await asyncio.to_thread(self._suggestions, request)
+        if not suggestions:
             async for part in self._open.suggest(request):
                 yield part
-            return
+        for each in suggestions:
+            yield Delta(column=each.column, text=each.text)
+            yield each
+
+    def _suggestions(self, request: HelpRequest) -> list[Suggestion]:
+        """One a column, or none where there is nothing to go by."""
+        diagnosis = diagnosis_of(request)
+        if diagnosis.problem is None or diagnosis.verdict in {"no_math", "no_answer"}:
+            return []
         rng = random.Random(f"{diagnosis.problem.text} {diagnosis.given} {len(request.avoid)}")
         used = set(request.avoid)
+        suggestions = []
         for column, strategy in enumerate(request.strategies):
             told = moves(strategy, diagnosis, grade=request.grade, rng=rng)
             text = next((text for text in told if text not in used), told[0])
             used.add(text)
-            yield Delta(column=column, text=text)
-            yield Suggestion(
-                column=column,
-                strategy=strategy,
-                text=text,
-                engine=self.name,
-                note=said_of(diagnosis) if not column else "",
-            )
+            note = said_of(diagnosis) if not column else ""
+            suggestions.append(Suggestion(column=column, strategy=strategy, text=text, engine=self.name, note=note))
+        return suggestions
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -66,6 +72,12 @@ def diagnosis_of(request: HelpRequest) -> Diagnosis:
             if found.verdict == "no_answer" and latest.verdict == "no_math":
                 latest = found
     return latest
+
+
+def unsolved_problem(request: HelpRequest) -> Problem | None:
+    """The problem whose answer must not be told yet: the one at hand, unless the student has solved it."""
+    diagnosis = diagnosis_of(request)
+    return None if diagnosis.verdict == "correct" else diagnosis.problem
 
 
 def said_of(diagnosis: Diagnosis) -> str:

@@ -62,12 +62,10 @@ def telling_apart(problem: Problem, rules: Sequence[Rule], rng: random.Random) -
     best, most = None, 1
     for _ in range(_TRIES):
         other = draw(problem.skill, rng)
-        answers = [tuple(sorted(map(str, wrong_answers(rule, other)))) for rule in rules]
-        if any(
-            not answer or any(same(value, other.answer) for value in wrong_answers(rule, other))
-            for rule, answer in zip(rules, answers, strict=True)
-        ):
+        given = [wrong_answers(rule, other) for rule in rules]
+        if any(not values or any(same(value, other.answer) for value in values) for values in given):
             continue
+        answers = [tuple(sorted(map(str, values))) for values in given]
         if len(set(answers)) > most:
             best, most = other, len(set(answers))
         if most == len(rules):
@@ -89,9 +87,7 @@ def _goes_wrong(rule: Rule, problem: Problem) -> bool:
 
 
 def _alone(rule: Rule, problem: Problem) -> bool:
-    """Whether the rule goes wrong, and no other gives the same."""
-    if not _goes_wrong(rule, problem):
-        return False
+    """Whether no other rule gives what ``rule`` gives."""
     mine = wrong_answers(rule, problem)
     others = (value for each in RULES[problem.skill] if each is not rule for value in wrong_answers(each, problem))
     return not any(same(value, answer) for value in others for answer in mine)
