@@ -13,6 +13,7 @@ from .store.database import Database
 from .store.schema import Classroom, Person, Role
 
 _CLASS = "Demonstration class"
+PROBLEM = r"What is $\frac{3}{4} + \frac{1}{5}$? Show how you know."
 _LASTS, _USES = timedelta(days=1), 1000
 _TUTOR, _STUDENT, _ADMIN = "Dana Rivera", "Robbie Miller", "Ada Bell"
 
@@ -53,5 +54,5 @@ async def _make(session: AsyncSession) -> None:
         tutor_id=tutor.id,
         student_id=student.id,
         topic="Adding fractions",
-        problem=r"What is $\frac{3}{4} + \frac{1}{5}$? Show how you know.",
+        problem=PROBLEM,
     )

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 
+from paperworks.tutor_copilot import demo
 from paperworks.tutor_copilot.help.leak import gives_away
 from paperworks.tutor_copilot.help.moves import moves
 from paperworks.tutor_copilot.help.offline import OfflineEngine, diagnosis_of
@@ -41,6 +42,11 @@ def suggested(asked: HelpRequest) -> list[Suggestion]:
         return [piece async for piece in OfflineEngine().suggest(asked) if isinstance(piece, Suggestion)]
 
     return asyncio.run(collect())
+
+
+def test_what_the_demonstration_asks_is_diagnosed() -> None:
+    found = suggested(request(("student", "is it 4/9?"), problem=demo.PROBLEM))
+    assert "adds the numerators and adds the denominators" in found[0].note
 
 
 ADDED_ACROSS = (("tutor", "What is 3/4 + 1/5?"), ("student", "I got 4/9"))
@@ -136,6 +142,8 @@ def test_the_tables_of_words_fit_the_rules() -> None:
         ("It is 38/40!", True),
         ("So 0.95 it is", True),
         ("That makes 95 %", True),
+        (r"It is $\frac{19}{20}$.", True),
+        (r"What does $\frac{3}{4}$ look like?", False),
         ("nineteen twentieths? No: 19/20", True),
         ("What do the pieces look like?", False),
         ("Is 3/4 more than 1/5?", False),

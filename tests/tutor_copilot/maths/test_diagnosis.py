@@ -120,6 +120,27 @@ def test_problems_are_read_from_messages(text: str, skill: str, answer: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("problem", "reply", "found"),
+    [
+        (r"What is $\frac{3}{4} + \frac{1}{5}$? Show how you know.", "4/9", "fraction_add.num_and_den"),
+        (r"What is $\frac{3}{4} + \frac{1}{5}$?", r"I got $\frac{4}{9}$", "fraction_add.num_and_den"),
+        (r"$\dfrac34 \times \frac{2}{3}$", r"$\frac{1}{2}$", "correct"),
+        (r"$\frac{1}{4} + \frac{1}{2}$", r"$\frac{6}{8}$", "correct"),
+        (r"$2\frac{3}{4} + \frac12$", r"$3\frac{1}{4}$", "correct"),
+        (r"$2 + 3 \cdot 4$", "$20$", "order.left_to_right"),
+        (r"$2^{3}$", "6", "power.as_product"),
+        (r"Solve $\frac{x}{3} = 5$", "15", "correct"),
+        (r"$12 \div 4 \times 3$", "1", "order.multiplication_before_division"),
+    ],
+)
+def test_formulas_in_tex_are_read(problem: str, reply: str, found: str) -> None:
+    """The rooms' keys and boards write them."""
+    diagnosis = diagnose(problem, reply)
+    assert found in {diagnosis.verdict, *(each.rule for each in diagnosis.candidates)}
+    assert diagnosis.imprecise == (reply == r"$\frac{6}{8}$")
+
+
+@pytest.mark.parametrize(
     "text", ["9**9**9", "9^9^9", "2^13", "__import__('os')", "1" * 13 + "+1", "(" * 40 + "1", "1/0", "1 +", "x y"]
 )
 def test_what_is_no_bounded_expression_is_refused(text: str) -> None:

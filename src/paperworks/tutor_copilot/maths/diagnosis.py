@@ -11,6 +11,7 @@ from typing import Literal
 from .problem import Answer, Problem, same
 from .reading import answers_in, problem_in
 from .rules import RULES, Rule, wrong_answers
+from .tex import without_tex
 
 __all__ = ["Candidate", "Diagnosis", "Verdict", "diagnose", "diagnose_problem"]
 
@@ -106,7 +107,7 @@ def _weight(each: Rule, problem: Problem, grade: int) -> float:
 
 def _is_unsimplified(reply: str, problem: Problem) -> bool:
     """Whether the right answer was written as a fraction that can be reduced."""
-    written = [(int(n), int(d)) for n, d in _WRITTEN.findall(reply[:_SCANNED])]
+    written = [(int(n), int(d)) for n, d in _WRITTEN.findall(without_tex(reply[:_SCANNED]))]
     return any(d and gcd(n, d) > 1 and Fraction(n, d) == problem.answer for n, d in written)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from .tex import without_tex
+
 __all__ = ["spelled_out"]
 
 _UNITS = (
@@ -44,8 +46,8 @@ _MOST = 400
 
 
 def spelled_out(text: str) -> str:
-    """``text`` in lower case with number words as digits and operation words as signs; longer than 400 it is cut."""
-    text = text[:_MOST].lower()
+    """``text`` in lower case, with words and TeX for numbers and operations as signs; longer than 400 it is cut."""
+    text = without_tex(text[:_MOST]).lower()
     text = _NUMBER.sub(lambda found: str(_value(found)), text)
     text = _HUNDREDS.sub(lambda found: str(100 * int(found[1]) + int(found[2] or 0)), text)
     text = _MIXED.sub(lambda found: f"{found[1]} {found[2] or 1}/{_denominator(found[3])}", text)
