@@ -39,6 +39,7 @@ ALL_RULES = [each for rules in RULES.values() for each in rules]
         ("2.7 + 1.5", "3.12", "decimal_add.parts_apart"),
         ("2³", "6", "power.as_product"),
         ("7 − (−3)", "4", "signed_sub.minus_negative_as_minus"),
+        ("3 - 7", "4", "signed_sub.wrong_sign"),
         ("23 × 45", "207", "int_mul.no_place_shift"),
         ("612 ÷ 6", "12", "int_div.zero_dropped"),
         ("3/4 ÷ 1/2", "3/8", "fraction_div.no_inversion"),

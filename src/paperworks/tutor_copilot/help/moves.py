@@ -78,11 +78,11 @@ def _corrections(diagnosis: Diagnosis, say: Sayings, nudges: list[str]) -> Itera
     if diagnosis.imprecise:
         yield "That is right. Can you write it in a simpler way?"
     if diagnosis.verdict == "slip":
-        yield "You are very close. Can you check the last digit once more?"
-    yield from (f"Almost! {nudge}" for nudge in nudges)
+        yield "You are very close. Can you check each digit once more?"
+    yield from (f"Look at it again. {nudge}" for nudge in nudges)
     yield f"One step needs another look. {say.hint}"
-    yield f"You are close. {say.question}"
-    yield "Most of this works. Can you find the step that does not fit?"
+    yield f"Let's look at it again. {say.question}"
+    yield "Go through your steps again. Can you find one that does not fit?"
 
 
 def _similar(diagnosis: Diagnosis, problem: Problem, rng: random.Random) -> Iterator[str]:
@@ -117,9 +117,9 @@ def _affirmations(diagnosis: Diagnosis) -> Iterator[str]:
         yield "Correct! Can you tell me how you got it?"
         yield "That works. Could you explain it to a friend?"
         return
-    yield "I see some good steps here. Which one are you most sure of?"
-    yield "You started well. Let's check the steps one by one."
-    yield "Part of this is right. Which part do you trust most?"
+    yield "Which of your steps are you most sure of?"
+    yield "Let's check your steps one by one. Where shall we start?"
+    yield "Which part of this do you trust most, and why?"
 
 
 def _lower(sentence: str) -> str:

@@ -85,19 +85,19 @@ SAYINGS = {
         "Try drawing a number line and walk it step by step.",
     ),
     "signed_sub": Sayings(
-        "To take away a negative, we add its opposite.",
-        "What happens to a debt when someone takes it away?",
-        "Look at the two signs side by side: what do they make together?",
+        "To take away a number, we can add its opposite.",
+        "What is the opposite of the number that we take away?",
+        "Write it as a sum first: which number would we add?",
         "Try writing it as adding the opposite, then use a number line.",
     ),
     "signed_mul": Sayings(
         "Two equal signs give a plus, two different signs give a minus.",
         "What sign do we get from these two signs?",
-        "The size looks fine, so check the sign once more.",
-        "Try it as adding the same number again and again, and watch the sign.",
+        "Look at both signs once more: what do they give?",
+        "Try the size first, and then think about the sign.",
     ),
     "order": Sayings(
-        "We work out what is in brackets first, then times and divide, then plus and minus.",
+        "We work out brackets first, then powers, then times and divide from the left, then plus and minus.",
         "Which part do we work out first, and why?",
         "Before you start, circle the step that has to come first.",
         "Try writing it again after each step, with only one thing changed.",
@@ -121,7 +121,7 @@ SAYINGS = {
         "Try writing zeros at the end so both numbers have the same length.",
     ),
     "decimal_mul": Sayings(
-        "The product has as many places behind the point as both factors together.",
+        "Before we drop zeros, the product has as many places behind the point as both factors.",
         "About how big should the answer be: more than one or less?",
         "Count the places behind the point in both numbers.",
         "Try it without the points first, then ask where the point must go.",
@@ -135,7 +135,7 @@ SAYINGS = {
     "percent_of": Sayings(
         "Percent means so many out of each hundred.",
         "What does percent mean in your own words?",
-        "Should your answer be more or less than the whole number?",
+        "Should your answer be more or less than the whole?",
         "Try finding ten percent first, and build up from there.",
     ),
     "linear": Sayings(
@@ -198,7 +198,7 @@ NUDGES = {
     "fraction_add.one_scaled": "Did both tops change when both bottoms did?",
     "fraction_sub.num_and_den": "When we take pieces away, does the size of the pieces change?",
     "fraction_sub.common_den_no_scaling": "The pieces got smaller: what must happen to how many there are?",
-    "fraction_mul.cross_multiplied": "When do we multiply across, and when straight?",
+    "fraction_mul.cross_multiplied": "Which numbers go together when we multiply: top with top, or top with bottom?",
     "fraction_mul.den_kept": "When we multiply, do the pieces stay the same size?",
     "fraction_div.no_inversion": "What do we do to the second fraction before we multiply?",
     "fraction_div.first_inverted": "Which one tells the size of the pieces we count?",

@@ -205,17 +205,17 @@ def _arithmetic(expression: Expression) -> tuple[str, tuple[object, ...]]:
     if tree.op == "^":
         return "power", (left.value, int(right.value))
     forms = {left.form, right.form}
-    if left.value < 0 or right.value < 0:
-        whole = forms == {"integer"}
-        return (f"signed_{_NAMES[tree.op]}" if whole and tree.op != "/" else "order"), (
-            left.value,
-            right.value,
-        ) if whole and tree.op != "/" else (expression.tokens,)
+    whole = forms == {"integer"}
+    below_zero = whole and tree.op == "-" and left.value < right.value
+    if left.value < 0 or right.value < 0 or below_zero:
+        if not whole or tree.op == "/":
+            return "order", (expression.tokens,)
+        return f"signed_{_NAMES[tree.op]}", (left.value, right.value)
     if forms & {"fraction", "mixed"} and not forms & {"decimal", "percent"}:
         return f"fraction_{_NAMES[tree.op]}", (_as_fraction(left), _as_fraction(right))
     if "decimal" in forms and forms <= {"decimal", "integer"}:
         return f"decimal_{_NAMES[tree.op]}", (left, right)
-    if forms == {"integer"}:
+    if whole:
         return f"int_{_NAMES[tree.op]}", (int(left.value), int(right.value))
     return "order", (expression.tokens,)
 
