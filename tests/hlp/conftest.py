@@ -66,3 +66,19 @@ def tokenizers(sources):
             tokenizer_object=backend, bos_token="<s>", eos_token=sentinels.end, pad_token=sentinels.end
         )
     return made
+
+
+TRAINING = {
+    "per_device_train_batch_size": 8,
+    "learning_rate": 1e-2,
+    "lr_scheduler_type": "constant",
+    "logging_steps": 1,
+    "report_to": [],
+    "use_cpu": True,
+    "remove_unused_columns": False,
+    "disable_tqdm": True,
+    "save_strategy": "no",
+    "max_grad_norm": 0.0,
+    "optim": "sgd",
+}
+"""Arguments of a training that is one plain gradient step a batch."""

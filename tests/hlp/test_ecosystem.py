@@ -20,6 +20,8 @@ from trl import SFTConfig, SFTTrainer
 from paperworks.hlp import FIMCollator, FIMSettings, HLPConfig, HLPHead, HLPMixin, HLPTrainer, hlp_loss
 from paperworks.hlp.trainer import HEAD_FILE
 
+from .conftest import TRAINING
+
 CONFIG = LlamaConfig(
     vocab_size=720,
     hidden_size=16,
@@ -30,20 +32,7 @@ CONFIG = LlamaConfig(
     use_cache=False,
 )
 TEXTS = [{"text": f"def f{n}(x):\n    total = x + {n * 37}\n    return total * {n}\n"} for n in range(8)]
-SETTINGS = {
-    "per_device_train_batch_size": 8,
-    "max_steps": 2,
-    "learning_rate": 1e-2,
-    "lr_scheduler_type": "constant",
-    "logging_steps": 1,
-    "report_to": [],
-    "use_cpu": True,
-    "remove_unused_columns": False,
-    "disable_tqdm": True,
-    "save_strategy": "no",
-    "max_grad_norm": 0.0,
-    "optim": "sgd",
-}
+SETTINGS = {**TRAINING, "max_steps": 2}
 
 
 def built():
@@ -138,7 +127,7 @@ import json, pickle, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
-from test_ecosystem import TEXTS, plain
+from hlp.test_ecosystem import plain
 collate = pickle.loads(Path(sys.argv[2], "collator.pickle").read_bytes())
 torch.set_num_threads(1)
 trainer = plain(sys.argv[2], collate, per_device_train_batch_size=4)
@@ -163,7 +152,7 @@ def test_two_processes_train_as_one(collate, tmp_path):
     }
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", _WORKER, str(Path(__file__).parent), str(tmp_path)],
+            [sys.executable, "-c", _WORKER, str(Path(__file__).parents[1]), str(tmp_path)],
             env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
         )
         for rank in range(2)

@@ -16,6 +16,8 @@ from transformers import (
 from paperworks.hlp import FIMCollator, FIMSettings, HLPConfig, HLPHead, HLPTrainer, hlp_loss
 from paperworks.hlp.trainer import HEAD_FILE
 
+from .conftest import TRAINING
+
 SHAPE = {
     "vocab_size": 720,
     "hidden_size": 16,
@@ -45,22 +47,7 @@ def built(name):
 
 
 def arguments(folder, **changes):
-    settings = {
-        "output_dir": str(folder),
-        "per_device_train_batch_size": 8,
-        "max_steps": 1,
-        "learning_rate": 1e-2,
-        "lr_scheduler_type": "constant",
-        "logging_steps": 1,
-        "report_to": [],
-        "use_cpu": True,
-        "remove_unused_columns": False,
-        "disable_tqdm": True,
-        "save_strategy": "no",
-        "max_grad_norm": 0.0,
-        "optim": "sgd",
-    }
-    return TrainingArguments(**{**settings, **changes})
+    return TrainingArguments(str(folder), **{**TRAINING, "max_steps": 1, **changes})
 
 
 def losses(trainer):
