@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from paperworks.sjd.adaptive import MeasuredWindow
+from paperworks.sjd.adaptive import MeasuredWindow, measured_window
 from paperworks.sjd.config import SJDConfig
 
 
@@ -71,6 +71,24 @@ def test_every_width_is_tried_before_one_is_chosen():
         machine.time += 1
         windows.note(windows.now, torch.tensor([1]), torch.tensor([3]))
     assert seen == [8, 8, 16, 16, 20, 20]
+
+
+def test_a_second_picture_of_a_model_begins_where_the_first_one_came_to():
+    model, machine = torch.nn.Identity(), Machine(fixed=1.0, each=0.0)
+    first = measured_window(model, 1, 32)
+    first.clock = machine
+    first.note(1, torch.tensor([1]), torch.tensor([0]))
+    for _ in range(12):
+        machine.time += 1
+        first.note(first.now, torch.tensor([9]), torch.tensor([first.now - 1]))
+    second = measured_window(model, 1, 32)
+    assert second.now == 32
+    assert second.rate(32) == first.rate(32)
+    machine.time += 1000  # between two pictures, which is no pass
+    second.note(1, torch.tensor([1]), torch.tensor([0]))
+    assert second.rate(32) == first.rate(32)
+    assert measured_window(model, 2, 32).now == 8  # other batches cost something else
+    assert measured_window(torch.nn.Identity(), 1, 32).now == 8
 
 
 def test_rows_that_have_ended_say_nothing_of_acceptance():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-__all__ = ["FixedWindow", "MeasuredWindow"]
+__all__ = ["FixedWindow", "MeasuredWindow", "measured_window"]
 
 _WIDTHS = (8, 16, 32, 64, 128)
 _TRIALS = 2
@@ -48,8 +51,9 @@ class MeasuredWindow:
     """Chooses ``now`` among widths up to ``largest`` so that a second brings the most tokens (sections 7 and 8).
 
     Each width is tried twice, the narrowest first; from then on it is the one with the largest quotient of expected
-    tokens and seconds. Acceptance is told apart by width, since a draft in a wide window has been improved by more
-    passes before its test. For the same reason the wide ones come last: their first drafts would speak against them.
+    tokens and seconds. `again` goes on with what was measured, so that only a model's first picture pays for trials.
+    Acceptance is told apart by width, since a draft in a wide window has been improved by more passes before its test.
+    For the same reason the wide ones come last: their first drafts would speak against them.
 
     What it chooses depends on finished tokens and on the clock, never on a draft that is yet to be tested, so the law
     of the output stays. ``clock`` gives seconds. Raises ValueError for ``largest`` below 1.
@@ -70,6 +74,12 @@ class MeasuredWindow:
         self._seconds = {width: [] for width in widths}
         self._apart = {width: _Acceptance() for width in widths}
         self.now = widths[0]
+
+    def again(self) -> MeasuredWindow:
+        """One for another picture of the same model, that begins with what this one knows."""
+        other = deepcopy(self)
+        other._last = None  # what happened between two pictures was no pass
+        return other
 
     def note(self, width: int, taken: Tensor, drafts: Tensor) -> None:
         """A pass of ``width`` tokens has ended, in which rows with ``drafts`` [B] took ``taken`` [B] tokens.
@@ -99,3 +109,14 @@ class MeasuredWindow:
         share = (own.accepted + _BORROWED * common) / (own.tested + _BORROWED)
         tokens = float(width) if share >= 1 else (1 - share**width) / (1 - share)
         return tokens / self._seconds[width][0]
+
+
+_earlier: WeakKeyDictionary[Any, dict[tuple[int, int], MeasuredWindow]] = WeakKeyDictionary()
+
+
+def measured_window(model: Any, rows: int, largest: int) -> MeasuredWindow:
+    """A window for batches of ``rows`` that begins with what earlier ones of the same ``model`` have measured."""
+    known = _earlier.setdefault(model, {})
+    earlier = known.get((rows, largest))
+    known[rows, largest] = MeasuredWindow(largest) if earlier is None else earlier.again()
+    return known[rows, largest]

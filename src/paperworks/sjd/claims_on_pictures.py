@@ -294,11 +294,11 @@ def _randomness(pictures: Pictures) -> Measurement:
 def _saturation(pictures: Pictures) -> Measurement:
     windows = pictures.sizes.windows
     small, large = (pictures.drawn(replace(PAPER, window=window))["passes"] for window in (16, windows[-1]))
-    curves = {
-        name: [pictures.compression(other) for label, other in _ways(pictures.sizes) if label == name]
-        for name in dict.fromkeys(name for name, _ in _ways(pictures.sizes))
-    }
-    places = {name: [way.window for label, way in _ways(pictures.sizes) if label == name] for name in curves}
+    by_scheme: dict[str, list[Way]] = {}
+    for name, way in _ways(pictures.sizes):
+        by_scheme.setdefault(name, []).append(way)
+    places = {name: [way.window for way in ways] for name, ways in by_scheme.items()}
+    curves = {name: [pictures.compression(way) for way in ways] for name, ways in by_scheme.items()}
     return Measurement(
         claim="C10",
         **pictures.ratio(small, large).as_fields(),
