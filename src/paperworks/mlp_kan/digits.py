@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from paperworks.lab import timing
 
 from . import hf
 from .bumps import FasterKANLinear
-from .contenders import parameters
+from .contenders import parameters, widest
 from .mixture import MLPKAN
 
 __all__ = ["HELD_OUT", "Shape", "correct_answers", "feed_forward_parameters"]
@@ -105,10 +105,8 @@ _PLAIN: dict[str, Callable[[int, int], nn.Module]] = {"MLP": _mlp, "KAN": _kan}
 
 def _as_large(kind: str, experts: int, shape: Shape) -> nn.Module:
     """The widest feed-forward part of a kind that has at most as many parameters as the mixture."""
-    make, budget = _PLAIN[kind], feed_forward_parameters("MLP-KAN", experts=experts, shape=shape)
-    with torch.device("meta"):
-        hidden = bisect_right(range(1, budget), budget, key=lambda size: parameters(make(shape.width, size)))
-    return make(shape.width, hidden)
+    make = partial(_PLAIN[kind], shape.width)
+    return make(widest(make, feed_forward_parameters("MLP-KAN", experts=experts, shape=shape)))
 
 
 def _train(model: nn.Module, images: Tensor, labels: Tensor, *, steps: int, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""The feed-forward parts of transformers' ViT and BERT models, replaced by mixtures of MLPs and KANs."""
+"""The feed-forward parts of transformers' ViT, BERT and Llama models, replaced by mixtures of MLPs and KANs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import nn
 from transformers.models.bert.modeling_bert import BertLayer
+from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRMSNorm
 from transformers.models.vit.modeling_vit import ViTLayer
 
 from .mixture import MLPKAN
@@ -16,8 +17,8 @@ __all__ = ["replace_ffn"]
 def replace_ffn(model: nn.Module, *, hidden: int = 192, num_experts: int = 8, top_k: int = 2) -> int:
     """Puts an untrained :class:`MLPKAN` into every layer in place of its feed-forward part; returns how many.
 
-    Attention, norms, residuals and the layer's own dropout stay. Raises ValueError for a model without ViT or BERT
-    layers.
+    Attention, norms, residuals and the layer's own dropout stay. Raises ValueError for a model without ViT, BERT or
+    Llama layers.
     """
     layers = [layer for layer in model.modules() if type(layer) in _INSERT]
     if not layers:
@@ -32,11 +33,11 @@ def replace_ffn(model: nn.Module, *, hidden: int = 192, num_experts: int = 8, to
 
 
 def _width(layer: nn.Module) -> int:
-    norm = next(module for module in layer.modules() if isinstance(module, nn.LayerNorm))
-    return int(norm.normalized_shape[0])
+    norm = next(module for module in layer.modules() if isinstance(module, nn.LayerNorm | LlamaRMSNorm))
+    return int(norm.weight.shape[0])
 
 
-def _into_vit(layer: nn.Module, mixture: MLPKAN) -> None:
+def _as_mlp(layer: nn.Module, mixture: MLPKAN) -> None:
     layer.mlp = mixture
 
 
@@ -46,4 +47,8 @@ def _into_bert(layer: nn.Module, mixture: MLPKAN) -> None:
     layer.get_submodule("output").dense = nn.Identity()
 
 
-_INSERT: dict[type[nn.Module], Callable[[nn.Module, MLPKAN], None]] = {ViTLayer: _into_vit, BertLayer: _into_bert}
+_INSERT: dict[type[nn.Module], Callable[[nn.Module, MLPKAN], None]] = {
+    ViTLayer: _as_mlp,
+    BertLayer: _into_bert,
+    LlamaDecoderLayer: _as_mlp,
+}
