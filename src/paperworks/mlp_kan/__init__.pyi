@@ -9,6 +9,8 @@ from .encoders import VisionTransformer as VisionTransformer
 from .encoders import create_vit as create_vit
 from .estimators import KANClassifier as KANClassifier
 from .estimators import KANRegressor as KANRegressor
+from .estimators import MLPKANRegressor as MLPKANRegressor
+from .function_nets import DirectMixture as DirectMixture
 from .layers import KANLinear as KANLinear
 from .mixture import MLPKAN as MLPKAN
 from .mixture import Experts as Experts

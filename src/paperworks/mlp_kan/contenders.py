@@ -15,23 +15,13 @@ from paperworks.lab import device as devices
 from paperworks.lab import timing
 
 from . import feynman, training
-from .mixture import MLPKAN
+from .function_nets import residual_network
 from .network import KAN
 
 __all__ = ["CONTENDERS", "build", "parameters", "rmse_of_fit", "seconds_of_steps", "widest"]
 
 _POINTS = 1000
 _WIDTH = 8
-
-
-class _Residual(nn.Module):
-    def __init__(self, width: int, inner: nn.Module) -> None:
-        super().__init__()
-        self.norm, self.inner = nn.LayerNorm(width), inner
-
-    def forward(self, x: Tensor) -> Tensor:
-        outputs: Tensor = x + self.inner(self.norm(x))
-        return outputs
 
 
 def _mlp(inputs: int, size: int) -> nn.Module:
@@ -43,8 +33,7 @@ def _kan(inputs: int, size: int) -> nn.Module:
 
 
 def _mlp_kan(inputs: int, size: int) -> nn.Module:
-    inner = MLPKAN(_WIDTH, hidden=2 * size, dropout=0.0)
-    return nn.Sequential(nn.Linear(inputs, _WIDTH), _Residual(_WIDTH, inner), nn.Linear(_WIDTH, 1))
+    return residual_network(inputs, width=_WIDTH, hidden=2 * size)
 
 
 CONTENDERS: dict[str, Callable[[int, int], nn.Module]] = {"MLP": _mlp, "KAN": _kan, "MLP-KAN": _mlp_kan}
