@@ -12,7 +12,10 @@ from transformers import LogitsProcessor
 
 from .schemes import FIMScheme
 
-__all__ = ["Healing", "HorizonWatch"]
+__all__ = ["Healing", "HorizonWatch", "Watch"]
+
+Watch = Callable[[list[int], list[float]], None]
+"""Called at every token with the holes' latest tokens [B] and what the head says at them [B]."""
 
 
 class HorizonWatch(LogitsProcessor):
@@ -29,7 +32,7 @@ class HorizonWatch(LogitsProcessor):
         prompt: int,
         longest: int,
         end_bias: float,
-        watch: Callable[[list[int], list[float]], None] | None,
+        watch: Watch | None,
     ) -> None:
         self._model, self._scheme, self._prompt, self._longest = model, scheme, prompt, longest
         self._end_bias, self._watch = end_bias, watch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +11,13 @@ from torch import Tensor
 from transformers import LogitsProcessorList
 
 from .documents import TextEncoder
-from .guidance import Healing, HorizonWatch
+from .guidance import Healing, HorizonWatch, Watch
 from .horizon import HLPHead
 from .schemes import FIMScheme, Mode, Sentinels
 from .trainer import decoder_of
 from .transform import before_middle, outer_trimmed
 
-__all__ = ["Decoding", "InfillResult", "infill"]
-
-Watch = Callable[[list[int], list[float]], None]
-"""Called at every token with the holes' latest tokens [B] and what the head says at them [B]."""
+__all__ = ["Decoding", "InfillResult", "Watch", "infill", "still_to_come"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +62,12 @@ class InfillResult:
         """Tokens still to come at each token, as the head has it: after t of M tokens, y = (M - t) / M."""
         if self.horizon is None:
             return None
-        return tuple(t * y / max(1 - y, 1e-6) for t, y in enumerate(self.horizon, start=1))
+        return tuple(still_to_come(y, t) for t, y in enumerate(self.horizon, start=1))
+
+
+def still_to_come(horizon: float, tokens: int) -> float:
+    """The tokens that are left after ``tokens`` of them, where the head says ``horizon``: t y / (1 - y)."""
+    return tokens * horizon / max(1 - horizon, 1e-6)
 
 
 @torch.no_grad()
