@@ -6,6 +6,7 @@ asked for. Needs the extra ``lm-eval``, which brings the `datasets` library.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,9 @@ def _safim(row: Row) -> Hole:
     prefix, found, suffix = row["prompt"].partition(place)
     if not found:
         raise UserError(f"the SAFIM prompt {row['task_id']} has no {place!r}")
-    tests = tuple((test["input"], tuple(test["output"])) for test in row.get("unit_tests") or ())
+    given = row.get("unit_tests") or "[]"
+    listed = json.loads(given) if isinstance(given, str) else given  # the hub has them as JSON in a text
+    tests = tuple((test["input"], tuple(test["output"])) for test in listed)
     runs = row["lang"] == "python" and bool(tests)
     return Hole(
         name=str(row["task_id"]),

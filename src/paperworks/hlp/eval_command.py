@@ -33,9 +33,7 @@ def evaluate(
     ] = None,
     max_tokens: Annotated[int, typer.Option(min=1, help="The longest filling.")] = 96,
     end_bias: Annotated[float, typer.Option(min=0, help="How much the horizon moves the end; 0: not at all.")] = 0.0,
-    out: Annotated[
-        Path | None, typer.Option(help="A file for every filling and its scores, a JSON object a line.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A file for all fillings and their scores (JSON lines).")] = None,
     as_json: cli.Json = False,
 ) -> None:
     """Print how well a model fills holes, as it writes and after rules that cut. Started again, it goes on."""

@@ -19,7 +19,7 @@ from .infilling import Decoding, infill
 from .rules import Rule, ruled
 from .scores import ast_equal, edit_similarity, exact_match, parses, repeats_suffix
 
-__all__ = ["METRICS", "Evaluation", "FIMEval", "Filled", "Task", "scored"]
+__all__ = ["METRICS", "Evaluation", "FIMEval", "Filled", "Task", "scored", "text_metrics", "text_scores"]
 
 METRICS = {
     "exact_match": "exact match, %",
@@ -198,6 +198,22 @@ def scored(
         fillings=tuple(filled),
         scores={name: np.array([row[name] for row in rows]) for name in METRICS},
     )
+
+
+def text_metrics(holes: Sequence[Hole]) -> list[str]:
+    """What these holes can be scored by where all that is known of a filling is its text."""
+    python = any(hole.language == "python" for hole in holes)
+    runs = any(hole.execution is not None for hole in holes)
+    lacking = {"stopped", "length_error"}
+    lacking |= set() if python else {"parse_ok", "ast_equal"}
+    lacking |= set() if runs else {"executes"}
+    return [name for name in METRICS if name not in lacking]
+
+
+def text_scores(hole: Hole, text: str, rules: Sequence[Rule] = ()) -> dict[str, float]:
+    """The scores of one text after ``rules``."""
+    filled = Filled(text=text, tokens=0, truth_tokens=0, stopped=True)
+    return {name: float(values[0]) for name, values in scored(hole.kind, [hole], [filled], rules).scores.items()}
 
 
 def _of(one: Filled, text: str, hole: Hole) -> dict[str, float]:

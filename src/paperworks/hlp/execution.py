@@ -71,7 +71,7 @@ class Assertions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrintingProgram:
-    """The program prints what it should for each input. ``tests``: an input and its right outputs, any of which will do.
+    """The program prints what it should for each input. ``tests``: an input and its right outputs, any of which does.
 
     ``template`` is the program with ``{{completion}}`` in the place of the filling, as SAFIM has it.
     """

@@ -41,7 +41,7 @@ RECIPE = replace(
     learning_rate=1e-3,
     optimizer="adamw",
 )
-"""The shape of ``tiny_lm``, and how it is trained further; ``tokens`` are at most so many, as no batch is quite full."""
+"""The shape of ``tiny_lm``, and how it is trained further, on at most so many ``tokens``: no batch is quite full."""
 SETTINGS = FIMSettings(
     fim_rate=0.9, split={"char": 0.3, "line": 0.4, "syntax": 0.3}, max_length=RECIPE.context, seed=RECIPE.seed
 )
