@@ -88,7 +88,7 @@ class StdlibFIM:
         found = [(path, cut) for path, text in texts.items() for cut in spans(text, self.kind, rng)]
         share = math.ceil(2 * self.n / len(texts))
         drawn: Counter[str] = Counter()
-        holes = []
+        holes: list[Hole] = []
         for path, (start, end) in (found[i] for i in rng.permutation(len(found))):
             if drawn[path] < share and len(holes) < self.n:
                 drawn[path] += 1

@@ -1,4 +1,4 @@
-"""What the experiment measures of the shipped infilling model: what rules that cut do for it, and what its horizon does.
+"""What the experiment measures of the shipped infilling model: what rules that cut do for it, and its horizon.
 
 All variants are scored on the same holes, and what a rule cuts is the same filling, so every difference is paired.
 """

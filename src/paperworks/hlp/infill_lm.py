@@ -37,7 +37,7 @@ def shipped() -> tuple[Any, Any]:
     """
     model: Any = tiny_lm.load(SHIPPED).model
     model.hlp_head = HLPHead.load(SHIPPED / HEAD_FILE)
-    return model, AutoTokenizer.from_pretrained(SHIPPED, local_files_only=True)  # type: ignore[no-untyped-call]
+    return model, AutoTokenizer.from_pretrained(SHIPPED, local_files_only=True)
 
 
 def load(model: str) -> tuple[Any, Any, str]:
@@ -51,7 +51,7 @@ def load(model: str) -> tuple[Any, Any, str]:
     try:
         with tiny_lm.without_bars():
             loaded: Any = AutoModelForCausalLM.from_pretrained(model, dtype="auto")
-        tokenizer: Any = AutoTokenizer.from_pretrained(model)  # type: ignore[no-untyped-call]
+        tokenizer: Any = AutoTokenizer.from_pretrained(model)
     except (OSError, ValueError) as error:
         first = str(error).strip().partition("\n")[0]
         raise UserError(f"{model!r} is no folder and no hub id of a causal language model: {first}") from error

@@ -31,13 +31,13 @@ _ASKED = (
 _FENCE = re.compile(r"```[\w+-]*\n(.*?)\n?```", re.DOTALL)
 
 
-@task
+@task  # type: ignore[untyped-decorator]
 def stdlib_fim(kind: Kind = "line", n: int = 100) -> InspectTask:
     """Holes in Python's standard library, see `StdlibFIM`."""
     return inspect_task(StdlibFIM(kind=kind, n=n))
 
 
-@task
+@task  # type: ignore[untyped-decorator]
 def stdlib_exec(n: int = 40) -> InspectTask:
     """Holes whose filling doctests judge, see `StdlibExec`."""
     return inspect_task(StdlibExec(n=n))
@@ -63,7 +63,7 @@ def inspect_task(holes_of: Task, *, characters: int = 4000) -> InspectTask:
     )
 
 
-@scorer(metrics={"*": [mean(), stderr()]})
+@scorer(metrics={"*": [mean(), stderr()]})  # type: ignore[untyped-decorator]
 def filling(holes: Sequence[Hole]) -> Any:
     """Scores an answer by the metrics of `FIMEval`."""
 

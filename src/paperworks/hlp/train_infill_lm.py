@@ -24,6 +24,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from paperworks.lab import tiny_lm
 
 from .collator import FIMCollator, FIMSettings
+from .holes import StdlibFIM
 from .horizon import HLPConfig, HorizonStats, horizon_stats
 from .infill_lm import SCHEME, SHIPPED, stretches, with_sentinels
 from .infilling import infill
@@ -31,7 +32,7 @@ from .schemes import FIM_SCHEMES
 from .scores import edit_similarity, exact_match
 from .trainer import HEAD_FILE, HLPTrainer, decoder_of
 
-__all__ = ["RECIPE", "SETTINGS", "evaluated", "line_holes", "main"]
+__all__ = ["RECIPE", "SETTINGS", "evaluated", "main"]
 
 RECIPE = replace(
     tiny_lm.RECIPES["tiny_lm"],
@@ -64,18 +65,39 @@ def main(given: Sequence[str] | None = None) -> None:
     model, backend = with_sentinels(tiny_lm.SHIPPED)
     library = tiny_lm.load(tiny_lm.SHIPPED).corpus
     sentinels = FIM_SCHEMES[SCHEME]
-    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend, eos_token=sentinels.end, pad_token=sentinels.end
     )
     trainer = _trainer(model, tokenizer, list(stretches(library.texts("train"), _STRETCH)), options.work)
-    last = get_last_checkpoint(str(options.work)) if options.work.is_dir() else None
+    last = get_last_checkpoint(str(options.work)) if options.work.is_dir() else None  # type: ignore[no-untyped-call]
     trainer.train(resume_from_checkpoint=last)
     torch.nn.Module.float(torch.nn.Module.half(model))
     results = evaluated(model, tokenizer, list(stretches(library.texts("validation"), _STRETCH)))
     print(results, flush=True)
+    ship(options.out, model, backend, library, {"results": results, "log": _log(trainer)})
+
+
+def ship(out: Path, model: Any, backend: Any, library: Any, notes: dict[str, Any]) -> None:
+    """Write the folder, complete or not at all.
+
+    Raises RuntimeError where the model does no better than a copy of the line before, or its head than a constant.
+    """
+    results = notes["results"]
     if results["edit similarity"] <= results["edit similarity, line before"] or results["horizon skill"] <= 0:
         raise RuntimeError("the model does not beat its baselines on validation; it is not written: train it longer")
-    _ship(options.out, model, backend, library, {"results": results, "log": _log(trainer)})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    head = model.hlp_head
+    del model.hlp_head
+    head.save(beside / HEAD_FILE)
+    training = {"objective": {"weight": _WEIGHT, "fim": {**asdict(SETTINGS)}}, "from": "paperworks.lab.tiny_lm"}
+    tiny_lm.save(
+        beside, model=model, tokenizer=backend, recipe=RECIPE, library=library, notes={"training": training, **notes}
+    )
+    beside.chmod(0o755)
+    if out.exists():
+        shutil.rmtree(out)
+    beside.rename(out)
 
 
 def _trainer(model: Any, tokenizer: Any, texts: list[str], work: Path) -> HLPTrainer:
@@ -90,7 +112,7 @@ def _trainer(model: Any, tokenizer: Any, texts: list[str], work: Path) -> HLPTra
         adam_beta2=0.95,
         seed=RECIPE.seed,
         logging_steps=50,
-        save_steps=200,
+        save_steps=100,
         save_total_limit=1,
         report_to=[],
         use_cpu=True,
@@ -107,30 +129,21 @@ def _trainer(model: Any, tokenizer: Any, texts: list[str], work: Path) -> HLPTra
     )
 
 
-def line_holes(texts: Sequence[str], number: int) -> list[tuple[str, str, str]]:
-    """Prefix, truth and suffix: of each of the first texts one whole line taken out, neither blank nor the first."""
-    holes = []
-    for index, text in enumerate(texts):
-        lines = text.splitlines(keepends=True)
-        candidates = [place for place, line in enumerate(lines) if place and line.strip()]
-        if candidates and len(holes) < number:
-            place = int(np.random.default_rng([RECIPE.seed, index]).choice(candidates))
-            holes.append(("".join(lines[:place]), lines[place], "".join(lines[place + 1 :])))
-    return holes
-
-
 @torch.no_grad()
 def evaluated(model: Any, tokenizer: Any, texts: Sequence[str], number: int = _HOLES) -> dict[str, float]:
-    """How the model fills whole lines of texts it has not seen, beside a copy of the line before, and its head."""
+    """How the model fills whole lines of files it has not seen, beside a copy of the line before, and its head.
+
+    ``texts`` are what the head is judged on, cut as in training.
+    """
     model.train(False)
-    holes = line_holes(texts, number)
+    holes = StdlibFIM(kind="line", split="validation", n=number, seed=RECIPE.seed).holes()
     filled = []
-    for begin in range(0, len(holes), 20):
-        batch = [(prefix, suffix) for prefix, _, suffix in holes[begin : begin + 20]]
+    for begin in range(0, len(holes), RECIPE.batch):
+        batch = [(hole.prefix, hole.suffix) for hole in holes[begin : begin + RECIPE.batch]]
         filled += infill(model, tokenizer, batch, max_new_tokens=_LONGEST)
-    truths = [truth for _, truth, _ in holes]
-    before = [prefix.splitlines(keepends=True)[-1] for prefix, _, _ in holes]
-    horizon = _head(model, tokenizer, texts[:number])
+    before = [hole.prefix.rstrip("\n").rpartition("\n")[2] for hole in holes]
+    truths = [hole.truth for hole in holes]
+    horizon = _head(model, tokenizer, texts)
 
     def mean(values: Any) -> float:
         return round(float(np.mean(list(values))), 4)
@@ -163,23 +176,6 @@ def _head(model: Any, tokenizer: Any, texts: Sequence[str]) -> HorizonStats:
 def _log(trainer: HLPTrainer) -> list[dict[str, float]]:
     entries = (entry for entry in trainer.state.log_history if "loss" in entry)
     return [{"step": entry["step"], "loss": round(entry["loss"], 4)} for entry in entries]
-
-
-def _ship(out: Path, model: Any, backend: Any, library: Any, notes: dict[str, Any]) -> None:
-    """Write the folder, complete or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    head = model.hlp_head
-    del model.hlp_head
-    head.save(beside / HEAD_FILE)
-    training = {"objective": {"weight": _WEIGHT, "fim": {**asdict(SETTINGS)}}, "from": "paperworks.lab.tiny_lm"}
-    tiny_lm.save(
-        beside, model=model, tokenizer=backend, recipe=RECIPE, library=library, notes={"training": training, **notes}
-    )
-    beside.chmod(0o755)
-    if out.exists():
-        shutil.rmtree(out)
-    beside.rename(out)
 
 
 if __name__ == "__main__":
