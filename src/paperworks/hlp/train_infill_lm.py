@@ -65,7 +65,7 @@ def main(given: Sequence[str] | None = None) -> None:
     model, backend = with_sentinels(tiny_lm.SHIPPED)
     library = tiny_lm.load(tiny_lm.SHIPPED).corpus
     sentinels = FIM_SCHEMES[SCHEME]
-    tokenizer = PreTrainedTokenizerFast(
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=backend, eos_token=sentinels.end, pad_token=sentinels.end
     )
     trainer = _trainer(model, tokenizer, list(stretches(library.texts("train"), _STRETCH)), options.work)
@@ -123,7 +123,7 @@ def _trainer(model: Any, tokenizer: Any, texts: list[str], work: Path) -> HLPTra
     return HLPTrainer(
         model,
         arguments,
-        train_dataset=[{"text": text} for text in texts],  # type: ignore[arg-type]
+        train_dataset=[{"text": text} for text in texts],
         data_collator=FIMCollator(tokenizer, SETTINGS),
         hlp=HLPConfig(weight=_WEIGHT),
     )
