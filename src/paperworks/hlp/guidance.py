@@ -19,7 +19,7 @@ Watch = Callable[[list[int], list[float]], None]
 
 
 class HorizonWatch(LogitsProcessor):
-    """Reads the head at every token of a filling, moves the end's logit by it, and reports.
+    """Reads the head at every token of a filling, moves the logits of all that ends it, and reports.
 
     ``prompt`` tokens stand before the filling. When ``longest`` tokens are there, the end is forced, so that the head
     is heard of the last of them too.
@@ -66,12 +66,11 @@ class HorizonWatch(LogitsProcessor):
         if self._watch is not None:
             self._watch(input_ids[:, -1].tolist(), self._said[-1])
         scores = scores.clone()
-        end = self._scheme.end
         if written >= self._longest:
             scores[:] = -torch.inf
-            scores[:, end] = 0
+            scores[:, self._scheme.end] = 0
             return scores
-        scores[:, end] += self._end_bias * (0.5 - horizon).to(scores.dtype)
+        scores[:, list(self._scheme.stops)] += self._end_bias * (0.5 - horizon).to(scores.dtype)[:, None]
         return scores
 
     def said(self, row: int, tokens: int) -> list[float]:

@@ -27,7 +27,7 @@ class Decoding:
     ``mode``: the order of prefix and suffix. ``temperature`` 0 is greedy; above it ``samples`` fillings a hole are
     drawn from torch's global random state. ``heal``: the last token of the prefix is given back, and the filling must
     begin with its text; for models trained on cuts between tokens, which cannot go on in the midst of a word.
-    ``end_bias``: with the horizon, the end's logit gets ``end_bias * (0.5 - horizon)`` more at every token, so that
+    ``end_bias``: what ends a filling gets ``end_bias * (0.5 - horizon)`` more in its logit at every token, so that
     the model ends sooner where it says that little is left, and later where much is. Raises ValueError for settings
     that make no sense.
     """

@@ -31,9 +31,10 @@ class TruncateToTruthLines:
     name: str = "lines of the truth"
 
     def __call__(self, infill: str, hole: Hole) -> str:
-        """The first lines."""
+        """The first lines; the last of them ends as that of the truth does."""
         number = len(hole.truth.splitlines())
-        return "".join(infill.splitlines(keepends=True)[:number])
+        kept = "".join(infill.splitlines(keepends=True)[:number])
+        return kept if hole.truth.endswith(("\n", "\r")) else kept.rstrip("\r\n")
 
 
 @dataclass(frozen=True, slots=True)
