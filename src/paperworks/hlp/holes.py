@@ -56,9 +56,9 @@ class Hole:
 class StdlibFIM:
     """Holes in files of Python's standard library.
 
-    ``kind``: a whole "line"; a "span" of characters, 30 in the mean, wherever it falls; a "block", the last
-    statements of a body; a "control" expression (of if, while or for); or a "call", an expression that calls.
-    No truth is longer than 400 characters. ``split`` is by file, and what the models that come with the package were
+    ``kind``: a whole "line" with its end; a "span" of characters, 30 in the mean, wherever it falls; a "block", the
+    last statements of a body; a "control" expression (of if, while or for); or a "call", an expression that calls. No
+    truth is longer than 400 characters. ``split`` is by file, and what the models that come with the package were
     trained on is never in "test", see `library_by_shipped_splits`. Raises ValueError for a kind or split that is none.
     """
 
@@ -128,10 +128,12 @@ def spans(text: str, kind: Kind, rng: np.random.Generator) -> list[Cut]:
 
 
 def _lines(text: str) -> Iterator[Cut]:
-    """Every line with its indentation, without its end."""
+    """Every line, its indentation and its end included: what a cursor in an empty line is to fill, and how models are
+    trained to fill lines.
+    """
     place = 0
     for line in text.splitlines(keepends=True):
-        yield place, place + len(line.rstrip("\r\n"))
+        yield place, place + len(line)
         place += len(line)
 
 

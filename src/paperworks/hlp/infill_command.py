@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,6 @@ from paperworks.core import UserError
 from paperworks.lab import cli
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
     from rich.text import Text
 
     from .infilling import InfillResult, Watch
@@ -35,7 +34,10 @@ def infill(
     model: Annotated[str, typer.Option(metavar="DIR_OR_HUB_ID", help="Whose head lies beside it.")] = "shipped",
     max_tokens: Annotated[int, typer.Option(min=1, help="The longest filling.")] = 64,
     end_bias: Annotated[float, typer.Option(min=0, help="How much the horizon moves the end; 0: not at all.")] = 0.0,
-    heal: Annotated[bool, typer.Option("--heal", help="Begin within the last token of what stands before.")] = False,
+    heal: Annotated[
+        bool | None,
+        typer.Option(help="Write the last word before it anew.  [default: as the order needs]"),
+    ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the filled file in the place of FILE.")] = False,
     as_json: cli.Json = False,
 ) -> None:
@@ -62,12 +64,15 @@ def infill(
             )
     except ValueError as error:
         raise UserError(str(error)) from error
+    text = result.text
+    if line and after and not text.endswith(("\n", "\r")):
+        text += "\n"  # whole lines were taken out
     if write:
-        _write(file, before + result.text + after)
+        _write(file, before + text + after)
     if as_json:
-        cli.print_json(_record(result, removed))
+        cli.print_json(_record(result, text, removed))
         return
-    cli.show(*_page(before, result, after))
+    cli.show(*_page(before, text, after), *_said(result))
 
 
 def _read(file: Path) -> str:
@@ -97,14 +102,12 @@ def _hole(text: str, line: int, to: int, mark: str) -> tuple[str, str, str]:
     last = to or line
     if not line <= last <= len(lines):
         raise UserError(f"lines {line} to {last} are not in the file, which has {len(lines)} lines")
-    end = lines[last - 1][len(lines[last - 1].rstrip("\r\n")) :]
-    removed = "".join(lines[line - 1 : last]).removesuffix(end)
-    return "".join(lines[: line - 1]), removed, end + "".join(lines[last:])
+    return "".join(lines[: line - 1]), "".join(lines[line - 1 : last]), "".join(lines[last:])
 
 
-def _record(result: InfillResult, removed: str) -> dict[str, Any]:
+def _record(result: InfillResult, text: str, removed: str) -> dict[str, Any]:
     return {
-        "text": result.text,
+        "text": text,
         "in_place_of": removed,
         "tokens": result.tokens,
         "stopped": result.stopped,
@@ -113,31 +116,29 @@ def _record(result: InfillResult, removed: str) -> dict[str, Any]:
     }
 
 
-def _page(before: str, result: InfillResult, after: str) -> list[RenderableType]:
-    """The filled lines among their neighbours, and what the head said."""
+def _page(before: str, text: str, after: str) -> list[Text]:
+    """The filled lines with their numbers, among their neighbours."""
     from rich.text import Text
 
-    head, _, begun = before.rpartition("\n")
-    rest, _, tail = after.partition("\n")
-    above = head.split("\n")[-_AROUND:] if head else []
-    number = before.count("\n") + 1
-    rows: list[RenderableType] = [_numbered(number - len(above), above, "dim")]
-    filled = Text(begun, "dim")
-    filled.append(result.text, "bold green").append(rest, "dim")
-    lines = filled.split("\n", allow_blank=True)
-    rows += [Text.assemble((f"{number + i:>5} ", "green"), one) for i, one in enumerate(lines)]
-    rows.append(_numbered(number + len(lines), tail.split("\n")[:_AROUND] if tail else [], "dim"))
+    page = Text(before, "dim")
+    page.append(text, "bold green").append(after)
+    page.stylize("dim", len(before) + len(text))
+    lines = page.split("\n", allow_blank=True)
+    first = before.count("\n")
+    last = first + text.removesuffix("\n").count("\n")
+    numbered = list(enumerate(lines, start=1))[max(first - _AROUND, 0) : last + 1 + _AROUND]
+    return [Text.assemble((f"{number:>5} ", "dim"), line) for number, line in numbered]
+
+
+def _said(result: InfillResult) -> list[Text]:
+    """How the filling ended, and what the head said of it."""
+    from rich.text import Text
+
     ended = "ended by itself" if result.stopped else "not ended by itself: --max-tokens was reached"
-    rows.append(Text(f"\n{result.tokens} tokens, {ended}"))
+    lines = [Text(f"\n{result.tokens} tokens, {ended}")]
     if result.horizon:
-        rows.append(Text(f"horizon {''.join(map(_level, result.horizon))} (what was still to come, token by token)"))
-    return [row for row in rows if row]
-
-
-def _numbered(first: int, lines: Sequence[str], style: str) -> Text:
-    from rich.text import Text
-
-    return Text("\n".join(f"{first + i:>5} {line.rstrip()}" for i, line in enumerate(lines)), style)
+        lines.append(Text(f"horizon {''.join(map(_level, result.horizon))} (what was still to come, token by token)"))
+    return lines
 
 
 def _level(share: float) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import LogitsProcessorList
@@ -15,7 +16,7 @@ from .guidance import Healing, HorizonWatch, Watch
 from .horizon import HLPHead
 from .schemes import FIMScheme, Mode, Sentinels
 from .trainer import decoder_of
-from .transform import before_middle, outer_trimmed
+from .transform import Ids, before_middle, outer_trimmed
 
 __all__ = ["Decoding", "InfillResult", "Watch", "infill", "still_to_come"]
 
@@ -24,18 +25,20 @@ __all__ = ["Decoding", "InfillResult", "Watch", "infill", "still_to_come"]
 class Decoding:
     """How holes are laid out and filled.
 
-    ``mode``: the order of prefix and suffix. ``temperature`` 0 is greedy; above it ``samples`` fillings a hole are
-    drawn from torch's global random state. ``heal``: the last token of the prefix is given back, and the filling must
-    begin with its text; for models trained on cuts between tokens, which cannot go on in the midst of a word.
+    ``mode``: the order of prefix and suffix; "auto" is the one that the model's configuration names as ``fim_mode``,
+    else the first that its scheme has. ``temperature`` 0 is greedy; above it ``samples`` fillings a hole are
+    drawn from torch's global random state. ``heal``: the prefix gives its last piece of text back (a word,
+    a line end with its indentation), and the filling must begin with it: for models that never saw a text end in the
+    midst of a token. None: in the order "spmv2", where models read prefix and middle as one text.
     ``end_bias``: what ends a filling gets ``end_bias * (0.5 - horizon)`` more in its logit at every token, so that
     the model ends sooner where it says that little is left, and later where much is. Raises ValueError for settings
     that make no sense.
     """
 
-    mode: Mode = "psm"
+    mode: Mode | Literal["auto"] = "auto"
     temperature: float = 0.0
     samples: int = 1
-    heal: bool = False
+    heal: bool | None = None
     end_bias: float = 0.0
 
     def __post_init__(self) -> None:
@@ -94,12 +97,13 @@ def infill(
     if (use_horizon or decoding.end_bias) and not isinstance(getattr(model, "hlp_head", None), HLPHead):
         raise ValueError("use_horizon needs model.hlp_head: train with HLPTrainer, or set it to HLPHead.load(path)")
     found = FIMScheme.from_tokenizer(tokenizer, scheme)
-    found.require(decoding.mode)
-    layout = _Layout(found, tokenizer, decoding, _room(model, found, max_new_tokens))
+    mode = _mode(model, found, decoding.mode)
+    heal = mode == "spmv2" if decoding.heal is None else decoding.heal
+    layout = _Layout(found, tokenizer, mode, heal, _room(model, found, max_new_tokens))
     prompts = [layout.prompt(prefix, suffix) for prefix, suffix in holes]
     tokens, attention = _padded([prompt.ids for prompt in prompts], found.end)
     processors = LogitsProcessorList()
-    if decoding.heal:
+    if heal:
         begun = [prompt.begun for prompt in prompts for _ in range(decoding.samples)]
         processors.append(Healing(tokenizer, begun, tokens.shape[1]))
     follow = HorizonWatch(model, found, tokens.shape[1], max_new_tokens, decoding.end_bias, watch)
@@ -142,27 +146,37 @@ class _Prompt:
 
 
 class _Layout:
-    """Lays holes out as prompts of at most ``room`` tokens."""
+    """Lays holes out as prompts with at most ``room`` tokens of prefix and suffix."""
 
-    def __init__(self, scheme: FIMScheme, tokenizer: Any, decoding: Decoding, room: int | None) -> None:
+    def __init__(self, scheme: FIMScheme, tokenizer: Any, mode: Mode, heal: bool, room: int | None) -> None:
         self._scheme = scheme
         self._encoder = TextEncoder(tokenizer)
-        self._tokenizer = tokenizer
-        self._decoding = decoding
+        self._mode: Mode = mode
+        self._heal = heal
         self._room = room
 
     def prompt(self, prefix: str, suffix: str) -> _Prompt:
-        before, after = self._encoder.encode(prefix), self._encoder.encode(suffix)
-        begun = ""
-        if self._decoding.heal and len(before):
-            begun = self._tokenizer.decode(before[-1:].tolist(), clean_up_tokenization_spaces=False)
-            if "\ufffd" in begun:  # a part of a character, which no text begins with
-                begun = ""
-            before = before[:-1] if begun else before
+        before, begun = self._before(prefix)
+        after = self._encoder.encode(suffix)
         if self._room is not None:
             before, after = outer_trimmed(before, after, self._room)
-        runs = before_middle(before, after, self._scheme, self._decoding.mode)
+        runs = before_middle(before, after, self._scheme, self._mode)
         return _Prompt([int(token) for run in runs for token in run], begun)
+
+    def _before(self, prefix: str) -> tuple[Ids, str]:
+        """The tokens of a prefix, and the text at its end that is given back: none where no token might spell it."""
+        ids, starts, _, pieces = self._encoder.spans(prefix)
+        if not self._heal or not len(ids):
+            return ids, ""
+        first = int(np.searchsorted(pieces, pieces[-1])) if self._encoder.local else len(ids) - 1
+        begun = prefix[starts[first] :]
+        return (ids[:first], begun) if begun.isascii() else (ids, "")
+
+
+def _mode(model: Any, scheme: FIMScheme, asked: Mode | Literal["auto"]) -> Mode:
+    mode: Mode = getattr(model.config, "fim_mode", scheme.modes[0]) if asked == "auto" else asked
+    scheme.require(mode)
+    return mode
 
 
 def _room(model: Any, scheme: FIMScheme, max_new_tokens: int) -> int | None:
