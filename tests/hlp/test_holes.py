@@ -7,7 +7,8 @@ import pytest
 
 from paperworks.hlp import Hole, StdlibExec, StdlibFIM
 from paperworks.hlp.execution import Assertions, Doctests, PrintingProgram, passed
-from paperworks.hlp.holes import KINDS, library_by_shipped_splits, spans
+from paperworks.hlp.holes import KINDS, library_by_shipped_splits, spans, whole_statements
+from paperworks.hlp.scores import parses
 from paperworks.lab import tiny_lm
 from paperworks.lab.weights import recorded
 
@@ -42,12 +43,27 @@ def test_every_hole_filled_with_its_truth_is_the_file(kind):
     texts = {file.path: library.text(file) for file in library.split("test")}
     holes = StdlibFIM(kind=kind, n=60).holes()
     assert len(holes) == len({hole.name for hole in holes}) == 60
-    assert all(hole.filled(hole.truth) == texts[hole.source] for hole in holes)
+    for hole in holes:
+        first, _, _ = hole.name.rpartition(":")[2].partition("-")
+        whole = hole.filled(hole.truth)
+        assert texts[hole.source].find(whole) == int(first) - len(hole.prefix)
+        assert len(whole) <= 16_000
+        assert parses(whole)
     assert all(0 < len(hole.truth) <= 400 and hole.truth.strip() for hole in holes)
     counts = [sum(hole.source == path for hole in holes) for path in texts]
     assert max(counts) <= -(-2 * 60 // len(texts))
     assert holes == StdlibFIM(kind=kind, n=60).holes()
     assert holes != StdlibFIM(kind=kind, n=60, seed=1).holes()
+
+
+def test_a_file_is_parted_between_statements_of_its_top_level():
+    text = "# first\nx = 1\n\n@wraps\ndef f():\n    pass\ny = 2; z = 3\n" + "w = 4\n" * 3
+    stretches = whole_statements(text, longest=40)
+    assert "".join(stretch for _, stretch in stretches) == text
+    assert all(text[first:].startswith(stretch) and parses(stretch) for first, stretch in stretches)
+    assert len(stretches) > 1
+    long = "class A:\n" + "    x = 1\n" * 9
+    assert whole_statements(f"a = 1\n{long}b = 2\n", longest=40) == [(0, "a = 1\n"), (6 + len(long), "b = 2\n")]
 
 
 def test_what_is_asked_was_in_no_training():

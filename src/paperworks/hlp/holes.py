@@ -26,6 +26,7 @@ __all__ = ["KINDS", "Hole", "Kind", "StdlibFIM", "library_by_shipped_splits", "s
 Kind = Literal["line", "span", "block", "control", "call"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _LONGEST = 400
+_STRETCH = 16_000
 _SPANS_A_FILE = 50
 _SPAN_MEAN = 30
 _BODIES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.If, ast.For, ast.While, ast.With)
@@ -54,7 +55,7 @@ class Hole:
 
 @dataclass(frozen=True, kw_only=True)
 class StdlibFIM:
-    """Holes in files of Python's standard library.
+    """Holes in files of Python's standard library, each in a stretch of whole statements of at most 16,000 characters.
 
     ``kind``: a whole "line" with its end; a "span" of characters, 30 in the mean, wherever it falls; a "block", the
     last statements of a body; a "control" expression (of if, while or for); or a "call", an expression that calls. No
@@ -83,23 +84,62 @@ class StdlibFIM:
     def holes(self) -> list[Hole]:
         """At most ``n`` of them, no file with more than twice its even share; fewer where the split has fewer."""
         rng = np.random.default_rng([self.seed, KINDS.index(self.kind)])
-        library = library_by_shipped_splits()
-        texts = {file.path: library.text(file) for file in library.split(self.split)}
-        found = [(path, cut) for path, text in texts.items() for cut in spans(text, self.kind, rng)]
-        share = math.ceil(2 * self.n / len(texts))
+        stretches = _stretches(self.split)
+        found = [(place, cut) for place, (*_, text) in enumerate(stretches) for cut in spans(text, self.kind, rng)]
+        share = math.ceil(2 * self.n / len({path for path, *_ in stretches}))
         drawn: Counter[str] = Counter()
         holes: list[Hole] = []
-        for path, (start, end) in (found[i] for i in rng.permutation(len(found))):
+        for place, (start, end) in (found[i] for i in rng.permutation(len(found))):
+            path, first, text = stretches[place]
             if drawn[path] < share and len(holes) < self.n:
                 drawn[path] += 1
-                holes.append(cut_out(texts[path], start, end, kind=self.kind, source=path))
+                holes.append(cut_out(text, start, end, kind=self.kind, source=path, first=first))
         return sorted(holes, key=lambda hole: hole.name)
 
 
-def cut_out(text: str, start: int, end: int, *, kind: str, source: str, execution: Execution | None = None) -> Hole:
-    """The hole that is left where ``text[start:end]`` is taken out."""
+@cache
+def _stretches(split: Split) -> list[tuple[str, int, str]]:
+    """The files of a split in stretches: the path, where it begins (characters), the text."""
+    library = library_by_shipped_splits()
+    return [
+        (file.path, first, text)
+        for file in library.split(split)
+        for first, text in whole_statements(library.text(file))
+    ]
+
+
+def whole_statements(text: str, longest: int = _STRETCH) -> list[tuple[int, str]]:
+    """A file in stretches of whole statements of its top level: where each begins (characters), and the stretch.
+
+    None is longer than ``longest`` characters: a statement that is, is left out.
+    """
+    tops = [start for node, (start, _) in syntax_nodes(text) if isinstance(node, ast.stmt) and not node.col_offset]
+    beginnings = [text.rfind("\n", 0, start) + 1 for start in sorted(tops)]
+    places = [*dict.fromkeys(place for place in beginnings if place), len(text)]
+    found: list[tuple[int, str]] = []
+    begin = previous = 0
+    for place in places:
+        if place - begin > longest:
+            found.append((begin, text[begin:previous]))
+            begin = previous
+        previous = place
+    found.append((begin, text[begin:]))
+    return [(first, stretch) for first, stretch in found if 0 < len(stretch) <= longest]
+
+
+def cut_out(
+    text: str,
+    start: int,
+    end: int,
+    *,
+    kind: str,
+    source: str,
+    first: int = 0,
+    execution: Execution | None = None,
+) -> Hole:
+    """The hole that is left where ``text[start:end]`` is taken out of what begins at ``first`` in its file."""
     return Hole(
-        name=f"{source}:{start}-{end}",
+        name=f"{source}:{first + start}-{first + end}",
         kind=kind,
         prefix=text[:start],
         truth=text[start:end],

@@ -120,10 +120,8 @@ def _page(before: str, text: str, after: str) -> list[Text]:
     """The filled lines with their numbers, among their neighbours."""
     from rich.text import Text
 
-    page = Text(before, "dim")
-    page.append(text, "bold green").append(after)
-    page.stylize("dim", len(before) + len(text))
-    lines = page.split("\n", allow_blank=True)
+    page = Text.assemble((before, "dim"), (text, "bold green"), (after, "dim"))
+    lines = page.split("\n")
     first = before.count("\n")
     last = first + text.removesuffix("\n").count("\n")
     numbered = list(enumerate(lines, start=1))[max(first - _AROUND, 0) : last + 1 + _AROUND]

@@ -42,7 +42,7 @@ class TruncateToSyntax:
     """The longest beginning with which the whole file is Python, tried at ends of lines, then within the first line."""
 
     name: str = "syntax"
-    tries: int = 40
+    tries: int = 24
 
     def __call__(self, infill: str, hole: Hole) -> str:
         """That beginning; the infill itself where none is found in so many ``tries``."""
