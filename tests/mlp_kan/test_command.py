@@ -106,9 +106,9 @@ def _write(here, name, text):
     ("name", "text", "says"),
     [
         ("absent.csv", None, "there is no file absent.csv"),
-        ("table.xlsx", "", "must end in .csv, .tsv or .parquet"),
+        ("table.xlsx", "", "end it in .csv, .tsv or .parquet"),
         ("empty.csv", "", "is empty"),
-        ("broken.parquet", "no parquet", "cannot be read as a table"),
+        ("broken.parquet", "no parquet", "cannot be read as Parquet"),
         ("other.csv", "effects,x\n1,2\n", "has no column 'effect': there are effects"),
         ("texts.csv", "effect,x\n" + "high,1\n" * 40, "is not numbers"),
         ("names.csv", "effect,name\n" + "".join(f"{n},n{n}\n" for n in range(40)), "leave it out by --without name"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from paperworks.mlp_kan import MLPKAN, EncoderConfig, MlpKanBlock, TextEncoder, VisionTransformer
+from paperworks.mlp_kan import MLPKAN, EncoderConfig, MlpKanBlock, TextEncoder, VisionTransformer, create_vit
 
 CONFIG = {"dim": 8, "depth": 2, "heads": 2, "hidden": 8, "num_experts": 4}
 
@@ -103,3 +103,25 @@ def test_what_cannot_be_is_refused():
         _images()(torch.zeros(1, 1, 8, 8))
     with pytest.raises(ValueError, match="at most 9"):
         _text()(torch.zeros(1, 10, dtype=torch.long))
+
+
+@pytest.mark.parametrize(("name", "dim", "heads"), [("tiny", 192, 3), ("small", 384, 6), ("base", 768, 12)])
+def test_the_papers_networks_have_their_sizes(name, dim, heads):
+    with torch.device("meta"):
+        network = create_vit(f"mlpkan_deit_{name}", num_experts=4)
+    blocks = network.stack.blocks
+    assert len(blocks) == 12
+    assert network.patches.weight.shape == (dim, 3, 16, 16)
+    assert {block.attention.num_heads for block in blocks} == {heads}
+    assert {block.feed_forward.mixture.experts.count for block in blocks} == {4}
+    assert network.places.shape == (1, 197, dim)
+
+
+def test_another_name_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match="none of mlpkan_deit_tiny, mlpkan_deit_small, mlpkan_deit_base"):
+        create_vit("vit_huge")
+
+
+def test_a_created_network_classifies_images_of_its_size():
+    network = create_vit("mlpkan_deit_tiny", image_size=32, patch_size=16, classes=5, depth=1, hidden=8)
+    assert network(torch.randn(2, 3, 32, 32)).shape == (2, 5)

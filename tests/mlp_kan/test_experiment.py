@@ -9,7 +9,17 @@ import pytest
 
 from paperworks.core import Measurement, paper
 from paperworks.lab import Lab
-from paperworks.mlp_kan import contenders, digits, experiment, feynman, formula_claims, image_claims
+from paperworks.mlp_kan import (
+    contenders,
+    digits,
+    experiment,
+    feed_forward,
+    feynman,
+    formula_claims,
+    image_claims,
+    source_lines,
+    text_claims,
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +32,7 @@ def smoke(tmp_path_factory):
 def test_every_claim_has_a_result_and_splines_converge_with_the_fourth_power(smoke):
     results, _ = smoke
     assert set(results) == {claim.id for claim in paper("mlp_kan").claims}
-    assert {claim for claim, result in results.items() if not isinstance(result, Measurement)} == {"MK4"}
+    assert all(isinstance(result, Measurement) for result in results.values())
     assert results["MK7"].value == pytest.approx(-4, abs=0.3)
 
 
@@ -96,12 +106,12 @@ def test_a_budget_that_is_too_small_is_refused():
 @pytest.mark.parametrize("kind", ["MLP", "KAN"])
 def test_feed_forward_parts_are_as_large_as_the_mixture(kind):
     shape = experiment.PRESETS["full"].shape
-    mixture = digits.feed_forward_parameters("MLP-KAN", experts=8, shape=shape)
-    assert 0.97 * mixture < digits.feed_forward_parameters(kind, experts=8, shape=shape) <= mixture
+    mixture = feed_forward.size("MLP-KAN", experts=8, shape=shape)
+    assert 0.97 * mixture < feed_forward.size(kind, experts=8, shape=shape) <= mixture
 
 
 def test_a_small_vision_transformer_learns_to_read_digits():
-    settings = {"experts": 4, "top_k": 2, "shape": digits.Shape(width=16, layers=1, expert=8), "threads": 1}
+    settings = {"experts": 4, "top_k": 2, "shape": feed_forward.Shape(width=16, layers=1, expert=8), "threads": 1}
     before, after = (digits.correct_answers(seed=0, kind="MLP", steps=n, **settings).mean() for n in (1, 150))
     assert before < 0.3
     assert after > 0.6
@@ -111,3 +121,58 @@ def test_images_wait_for_a_larger_preset(tmp_path):
     results = list(image_claims.images(Lab("mlp_kan", home=tmp_path), experiment.PRESETS["quick"]))
     assert [result.claim for result in results] == list(image_claims.CLAIMS)
     assert {result.reason for result in results} == {"needs --preset full"}
+
+
+def test_lines_are_of_two_kinds_and_of_other_files_where_held_out():
+    (train, labels), (held_out, answers) = source_lines._lines()
+    for (inputs, kinds), count in (((train, labels), source_lines.TRAIN), ((held_out, answers), source_lines.HELD_OUT)):
+        assert inputs["input_ids"].shape == (count, 32)
+        assert kinds.sum() == count / 2
+        assert (inputs["attention_mask"].sum(1) > 1).all()
+    rows = [{tuple(row) for row in part["input_ids"].tolist()} for part in (train, held_out)]
+    assert len(rows[0] & rows[1]) < 0.1 * source_lines.HELD_OUT  # a few lines stand in several files
+
+
+def test_docstrings_are_found_wherever_they_may_stand():
+    text = '''"""What the module is good for."""
+
+import os  # not a docstring
+
+
+class Shape:
+    """A thing with sides and corners.
+
+    It goes on for a second paragraph.
+    """
+
+    def area(self, width, height):
+        """How much of the plane it covers."""
+        # a comment that nobody counts
+        label = "this one is no docstring at all"
+        return width * height * len(label)
+'''
+    code, documentation = source_lines._of_file(text)
+    assert documentation == [
+        "What the module is good for.",
+        "A thing with sides and corners.",
+        "It goes on for a second paragraph.",
+        "How much of the plane it covers.",
+    ]
+    assert code == [
+        "import os  # not a docstring",
+        "def area(self, width, height):",
+        'label = "this one is no docstring at all',
+        "return width * height * len(label)",
+    ]
+
+
+def test_a_small_bert_learns_to_tell_lines_apart():
+    settings = {"experts": 4, "top_k": 2, "shape": feed_forward.Shape(width=16, layers=1, expert=8), "threads": 1}
+    before, after = (source_lines.correct_answers(seed=0, kind="KAN", steps=n, **settings).mean() for n in (1, 100))
+    assert before < 0.6
+    assert after > 0.65
+
+
+def test_text_waits_for_a_larger_preset(tmp_path):
+    (result,) = text_claims.text(Lab("mlp_kan", home=tmp_path), experiment.PRESETS["quick"])
+    assert (result.claim, result.reason) == ("MK4", "needs --preset full")

@@ -100,6 +100,34 @@ def test_the_feed_forward_part_takes_each_router(router, same):
     torch.testing.assert_close(mixture(x), wanted(x))
 
 
+@pytest.mark.parametrize("top_k", [1, 2, 4])
+def test_routing_is_told_by_expert_and_by_kind(experts, top_k):
+    mixture, tokens = TopKMoE(6, experts, top_k=top_k), torch.randn(9, 6)
+    mixture(tokens)
+    weights = torch.tensor([reference.top_k_weights(row, top_k) for row in mixture.router(tokens).tolist()])
+    told = mixture.last_routing
+    torch.testing.assert_close(told.weight, weights.mean(0))
+    torch.testing.assert_close(told.assignments, (weights > 0).float().mean(0) / top_k)
+    assert told.kan_weight == pytest.approx(float(weights[:, 2:].sum()) / 9)
+    assert told.kan_assignments == pytest.approx(float((weights[:, 2:] > 0).sum()) / (9 * top_k))
+
+
+def test_soft_routing_is_what_experts_are_given_and_what_is_taken(experts):
+    mixture, x = SoftMoE(6, experts, slots_per_expert=3, dispatch="paper"), torch.randn(2, 5, 6)
+    mixture(x)
+    into, out = (each.view(10, 4, 3).sum((0, 2)) / 10 for each in mixture.weights(x))
+    torch.testing.assert_close(mixture.last_routing.assignments, into)
+    torch.testing.assert_close(mixture.last_routing.weight, out)
+
+
+def test_the_feed_forward_part_tells_of_its_latest_batch_and_holds_no_graph():
+    mixture = MLPKAN(6, hidden=8, num_experts=4)
+    assert mixture.last_routing is None
+    mixture(torch.randn(2, 5, 6))
+    assert not mixture.last_routing.weight.requires_grad
+    assert 0 <= mixture.last_routing.kan_weight <= 1
+
+
 def test_what_cannot_be_a_mixture_is_refused(experts):
     with pytest.raises(ValueError, match="even number"):
         Experts(6, hidden=8, count=3)

@@ -254,7 +254,7 @@ def test_other_wrong_files_get_one_sentence(call: Call, folder: Path, tmp_path: 
         (("fit", fake, "--out", tmp_path / "m.npz"), "cannot be read as Parquet"),
         (("sample", tmp_path / "absent.npz"), "there is no model file"),
         (("sample", damaged), "is damaged or no model file"),
-        (("sample", model, "--out", tmp_path / "rows.txt"), "end it in .csv or .parquet"),
+        (("sample", model, "--out", tmp_path / "rows.txt"), "end it in .csv, .tsv or .parquet"),
         (("sample", model, "--out", tmp_path / "damaged.npz" / "rows.csv"), "cannot be written"),
         (("sample", model, "--temperature", "0"), "temperature is 0.0"),
         (("impute", model, partial, "--out", tmp_path / "o.csv"), "lacks column(s) that the model was fitted to"),

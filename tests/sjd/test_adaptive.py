@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from paperworks.sjd.adaptive import MeasuredWindow
+from paperworks.sjd.adaptive import MeasuredWindow, measured_window
 from paperworks.sjd.config import SJDConfig
 
 
@@ -62,6 +62,31 @@ def test_a_width_at_which_drafts_turn_out_worse_is_not_taken():
     assert set(widths[6:]) == {32}
 
 
+def test_a_width_that_was_tried_in_a_busy_moment_gets_another_chance():
+    machine, widths = Machine(fixed=1.0, each=0.0), []
+    windows = MeasuredWindow(16, clock=machine)
+    windows.note(1, torch.tensor([1]), torch.tensor([0]))
+    for turn in range(200):
+        width = windows.now
+        widths.append(width)
+        busy = width == 16 and turn < 20
+        machine.time += 50 if busy else 1
+        windows.note(width, torch.tensor([width - 1]), torch.tensor([width - 1]))
+    assert set(widths[4:31]) == {8}
+    assert widths.count(16) > widths.count(8)
+    assert widths[-20:].count(16) >= 19
+
+
+def test_one_slow_pass_does_not_decide():
+    machine = Machine(fixed=1.0, each=0.0)
+    windows = MeasuredWindow(16, clock=machine)
+    windows.note(1, torch.tensor([1]), torch.tensor([0]))
+    for turn in range(30):
+        machine.time += 50 if turn in (10, 20) else 1
+        windows.note(windows.now, torch.tensor([windows.now - 1]), torch.tensor([windows.now - 1]))
+    assert windows.now == 16
+
+
 def test_every_width_is_tried_before_one_is_chosen():
     machine, seen = Machine(1.0, 0.0), []
     windows = MeasuredWindow(20, clock=machine)
@@ -71,6 +96,24 @@ def test_every_width_is_tried_before_one_is_chosen():
         machine.time += 1
         windows.note(windows.now, torch.tensor([1]), torch.tensor([3]))
     assert seen == [8, 8, 16, 16, 20, 20]
+
+
+def test_a_second_picture_of_a_model_begins_where_the_first_one_came_to():
+    model, machine = torch.nn.Identity(), Machine(fixed=1.0, each=0.0)
+    first = measured_window(model, 1, 32)
+    first.clock = machine
+    first.note(1, torch.tensor([1]), torch.tensor([0]))
+    for _ in range(12):
+        machine.time += 1
+        first.note(first.now, torch.tensor([9]), torch.tensor([first.now - 1]))
+    second = measured_window(model, 1, 32)
+    assert second.now == 32
+    assert second.rate(32) == first.rate(32)
+    machine.time += 1000  # between two pictures, which is no pass
+    second.note(1, torch.tensor([1]), torch.tensor([0]))
+    assert second.rate(32) == first.rate(32)
+    assert measured_window(model, 2, 32).now == 8  # other batches cost something else
+    assert measured_window(torch.nn.Identity(), 1, 32).now == 8
 
 
 def test_rows_that_have_ended_say_nothing_of_acceptance():

@@ -42,6 +42,8 @@ SHAPES = (
     _Shape(rows=128, width=8, targets={}),
     _Shape(rows=8192, width=32, targets={}),
 )
+GPU_SHAPES = (_Shape(rows=65_536, width=256, targets={RECURSION: 1 / 10, SWITCH: 1 / 2}),)
+"""Beside the others where there is a GPU, which is idle on those; there our layer is a kernel of Triton."""
 
 
 class RecursionLayer(nn.Module):
@@ -84,7 +86,7 @@ def bench(lab: Lab) -> Iterator[BenchRow]:
     parameters has to do. pykan is timed in its speed mode, at the first shape, in a process of its own.
     """
     with timing.threads(1):
-        for shape in SHAPES:
+        for shape in SHAPES + (GPU_SHAPES if lab.device == "cuda" else ()):
             torch.manual_seed(0)
             ours = KANLinear(shape.width, shape.width)
             yield from beside(ours, _peers(ours), rows=shape.rows, device=lab.device, targets=shape.targets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,23 +15,13 @@ from paperworks.lab import device as devices
 from paperworks.lab import timing
 
 from . import feynman, training
-from .mixture import MLPKAN
+from .function_nets import residual_network
 from .network import KAN
 
-__all__ = ["CONTENDERS", "build", "parameters", "rmse_of_fit", "seconds_of_steps"]
+__all__ = ["CONTENDERS", "build", "parameters", "rmse_of_fit", "seconds_of_steps", "widest"]
 
 _POINTS = 1000
 _WIDTH = 8
-
-
-class _Residual(nn.Module):
-    def __init__(self, width: int, inner: nn.Module) -> None:
-        super().__init__()
-        self.norm, self.inner = nn.LayerNorm(width), inner
-
-    def forward(self, x: Tensor) -> Tensor:
-        outputs: Tensor = x + self.inner(self.norm(x))
-        return outputs
 
 
 def _mlp(inputs: int, size: int) -> nn.Module:
@@ -42,8 +33,7 @@ def _kan(inputs: int, size: int) -> nn.Module:
 
 
 def _mlp_kan(inputs: int, size: int) -> nn.Module:
-    inner = MLPKAN(_WIDTH, hidden=2 * size, dropout=0.0)
-    return nn.Sequential(nn.Linear(inputs, _WIDTH), _Residual(_WIDTH, inner), nn.Linear(_WIDTH, 1))
+    return residual_network(inputs, width=_WIDTH, hidden=2 * size)
 
 
 CONTENDERS: dict[str, Callable[[int, int], nn.Module]] = {"MLP": _mlp, "KAN": _kan, "MLP-KAN": _mlp_kan}
@@ -54,17 +44,22 @@ def parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+def widest(make: Callable[[int], nn.Module], budget: int) -> int:
+    """The largest size of a network that ``make`` makes of at most ``budget`` parameters; 0 where there is none."""
+    with torch.device("meta"):
+        return bisect_right(range(1, budget), budget, key=lambda size: parameters(make(size)))
+
+
 def build(kind: str, *, inputs: int, budget: int) -> nn.Module:
     """The widest network of a kind that has at most ``budget`` parameters.
 
     Raises ValueError if even the narrowest has more.
     """
-    make = CONTENDERS[kind]
-    with torch.device("meta"):
-        widest = bisect_right(range(1, budget), budget, key=lambda size: parameters(make(inputs, size)))
-    if not widest:
+    make = partial(CONTENDERS[kind], inputs)
+    size = widest(make, budget)
+    if not size:
         raise ValueError(f"a budget of {budget} parameters is too small for the narrowest {kind}")
-    return make(inputs, widest)
+    return make(size)
 
 
 def rmse_of_fit(*, seed: int, kind: str, equation: str, budget: int, steps: int, device: str = "cpu") -> float:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,34 +9,20 @@ import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import ViTConfig, ViTForImageClassification
-from transformers.models.vit.modeling_vit import ViTLayer
 
 from paperworks.lab import timing
 
-from . import hf
-from .bumps import FasterKANLinear
-from .contenders import parameters
-from .mixture import MLPKAN
+from . import feed_forward
+from .feed_forward import Shape
 
-__all__ = ["HELD_OUT", "Shape", "correct_answers", "feed_forward_parameters"]
+__all__ = ["HELD_OUT", "correct_answers"]
 
 HELD_OUT = 697
 """Images that no network is trained on, the same for every seed; the other 1100 are for training."""
 
-_BATCH = 64
-_LEARNING_RATE = 3e-3
 _SPLIT_SEED = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """Tokens of ``width`` numbers through ``layers`` layers; ``expert`` is the hidden width of an expert."""
-
-    width: int
-    layers: int
-    expert: int
 
 
 def correct_answers(
@@ -47,25 +30,17 @@ def correct_answers(
 ) -> NDArray[np.float32]:
     """Which of the held-out digits a network reads right after ``steps`` batches, 0 or 1: [HELD_OUT].
 
-    ``kind`` is "MLP-KAN" with so many experts, of which a token goes to ``top_k``, or "MLP" or "KAN" with as many
-    parameters as that mixture.
+    ``kind``, ``experts`` and ``top_k`` are those of `feed_forward.put_in`.
     """
     train, test = _digits(device)
     with timing.threads(threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = _vit(shape)
-        _put_in(model, kind, experts, top_k, shape)
-        _train(model.to(device), *train, steps=steps, seed=seed)
+        feed_forward.put_in(model, kind, experts, top_k, shape)
+        feed_forward.train(model.to(device), {"pixel_values": train[0]}, train[1], steps=steps, seed=seed)  # type: ignore[arg-type]
         with torch.no_grad():
             answers = model.eval()(pixel_values=test[0]).logits.argmax(dim=-1)
     return (answers == test[1]).float().cpu().numpy()
-
-
-def feed_forward_parameters(kind: str, *, experts: int, shape: Shape) -> int:
-    """How many parameters one layer's feed-forward part has."""
-    if kind == "MLP-KAN":
-        return parameters(MLPKAN(shape.width, hidden=shape.expert, num_experts=experts))
-    return parameters(_as_large(kind, experts, shape))
 
 
 def _vit(shape: Shape) -> ViTForImageClassification:
@@ -75,53 +50,12 @@ def _vit(shape: Shape) -> ViTForImageClassification:
         num_channels=1,
         hidden_size=shape.width,
         num_hidden_layers=shape.layers,
-        num_attention_heads=2,
+        num_attention_heads=shape.heads,
         intermediate_size=shape.width,
         num_labels=10,
         initializer_range=0.1,
     )
     return ViTForImageClassification(config)
-
-
-def _put_in(model: nn.Module, kind: str, experts: int, top_k: int, shape: Shape) -> None:
-    if kind == "MLP-KAN":
-        hf.replace_ffn(model, hidden=shape.expert, num_experts=experts, top_k=top_k)
-        return
-    for layer in model.modules():
-        if isinstance(layer, ViTLayer):
-            layer.mlp = _as_large(kind, experts, shape)
-
-
-def _mlp(width: int, hidden: int) -> nn.Module:
-    return nn.Sequential(nn.Linear(width, hidden), nn.SiLU(), nn.Linear(hidden, width))
-
-
-def _kan(width: int, hidden: int) -> nn.Module:
-    return nn.Sequential(FasterKANLinear(width, hidden), FasterKANLinear(hidden, width))
-
-
-_PLAIN: dict[str, Callable[[int, int], nn.Module]] = {"MLP": _mlp, "KAN": _kan}
-
-
-def _as_large(kind: str, experts: int, shape: Shape) -> nn.Module:
-    """The widest feed-forward part of a kind that has at most as many parameters as the mixture."""
-    make, budget = _PLAIN[kind], feed_forward_parameters("MLP-KAN", experts=experts, shape=shape)
-    with torch.device("meta"):
-        hidden = bisect_right(range(1, budget), budget, key=lambda size: parameters(make(shape.width, size)))
-    return make(shape.width, hidden)
-
-
-def _train(model: nn.Module, images: Tensor, labels: Tensor, *, steps: int, seed: int) -> None:
-    optimiser = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.05, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=_LEARNING_RATE, total_steps=steps, pct_start=0.1)
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        batch = torch.randint(len(images), (_BATCH,), generator=generator).to(images.device)
-        loss = model(pixel_values=images[batch], labels=labels[batch]).loss
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
 
 
 def _digits(device: str) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .mixture import MLPKAN
 
-__all__ = ["EncoderConfig", "MlpKanBlock", "TextEncoder", "VisionTransformer"]
+__all__ = ["EncoderConfig", "MlpKanBlock", "TextEncoder", "VisionTransformer", "create_vit"]
 
 _SPREAD = 0.02  # standard deviation of embeddings at the start
 
@@ -137,6 +138,25 @@ class VisionTransformer(nn.Module):
         tokens = torch.cat([self.first.expand(len(images), -1, -1), tokens], dim=1)
         logits: Tensor = self.head(self.stack(tokens + self.places)[:, 0])
         return logits
+
+
+_DEIT = {"tiny": (192, 3), "small": (384, 6), "base": (768, 12)}
+
+
+def create_vit(
+    name: str, *, image_size: int = 224, patch_size: int = 16, classes: int = 1000, channels: int = 3, **settings: Any
+) -> VisionTransformer:
+    """The paper's network for images, "mlpkan_deit_tiny", "..._small" or "..._base", with random weights (Section 2.3).
+
+    Twelve blocks of width 192, 384 or 768 with 3, 6 or 12 heads and experts of hidden width 192; ``settings`` are other
+    ones of `EncoderConfig`. Raises ValueError for another name.
+    """
+    sizes = {f"mlpkan_deit_{size}": shape for size, shape in _DEIT.items()}
+    if name not in sizes:
+        raise ValueError(f"{name!r} is none of {', '.join(sizes)}")
+    dim, heads = sizes[name]
+    config = EncoderConfig(**{"dim": dim, "depth": 12, "heads": heads, "hidden": 192} | settings)
+    return VisionTransformer(config, image_size=image_size, patch_size=patch_size, classes=classes, channels=channels)
 
 
 class TextEncoder(nn.Module):

@@ -1,4 +1,4 @@
-"""Measures the paper's claims: how splines converge, three networks on formulas, and vision transformers on digits."""
+"""Measures the claims: how splines converge, three networks on formulas, transformers on digits and on lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from paperworks.core import Measurement, Untested
 from paperworks.lab import Lab, stats
 
-from . import draw, formula_claims, image_claims, splines
+from . import draw, formula_claims, image_claims, splines, text_claims
 from .sizes import PRESETS, Sizes
 
 __all__ = ["PRESETS", "Sizes", "run"]
@@ -21,9 +21,9 @@ _GRIDS = (5, 10, 20, 40, 80)
 def run(lab: Lab, sizes: Sizes) -> Iterator[Measurement | Untested]:
     """A result for every claim, as soon as it is known, cheapest first."""
     yield _convergence(lab)
-    yield Untested(claim="MK4", reason="needs BERT's weights and SST-2, which no preset brings")
     yield from formula_claims.formulas(lab, sizes)
     yield from image_claims.images(lab, sizes)
+    yield from text_claims.text(lab, sizes)
 
 
 def _convergence(lab: Lab) -> Measurement:

@@ -18,11 +18,13 @@ from paperworks.lab.threads import over_rows
 from . import kernels
 from .products import product
 
-__all__ = ["fits", "spline_layer"]
+__all__ = ["Plain", "fits", "plain_gradients", "spline_layer"]
 
 _ROWS = 512  # of a part of the batch: so that its columns stay in the caches
 _ROWS_AN_OUTPUT = 4  # at least: the weight's gradient is added up once a part, which must not count beside the products
 _STEPS = 16  # products a number of the columns: those of the recursion
+Plain = Callable[[Tensor, Tensor], Tensor]
+"""The layer in operations of torch: of points [N, in] and weight, the outputs [N, out]."""
 _DTYPES = (torch.float32, torch.float64)
 
 
@@ -39,9 +41,7 @@ def fits(x: Tensor, weight: Tensor, order: int) -> bool:
     )
 
 
-def spline_layer(
-    x: Tensor, weight: Tensor, knots: Tensor, *, order: int, plain: Callable[[Tensor, Tensor], Tensor]
-) -> Tensor:
+def spline_layer(x: Tensor, weight: Tensor, knots: Tensor, *, order: int, plain: Plain) -> Tensor:
     """The outputs [N, out] of x [N, in] for weight [out, in * (1 + G + k)] and knots [in, G + 2k + 1].
 
     ``plain(x, weight)`` is the same function in operations of torch: gradients of gradients are those of it.
@@ -64,7 +64,7 @@ class _SplineLayer(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, knots = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return *_differentiable(ctx, x, weight, grad), None, None, None
+            return *plain_gradients(ctx, x, weight, grad), None, None, None
         to_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         to_weight = torch.zeros_like(weight.T, memory_format=torch.contiguous_format)
         grad = grad.contiguous()
@@ -77,7 +77,8 @@ class _SplineLayer(torch.autograd.Function):
         return to_x, to_weight.T.contiguous(), None, None, None
 
 
-def _differentiable(ctx: Any, x: Tensor, weight: Tensor, grad: Tensor) -> list[Tensor | None]:
+def plain_gradients(ctx: Any, x: Tensor, weight: Tensor, grad: Tensor) -> list[Tensor | None]:
+    """The gradients with respect to x and weight, where ``ctx`` needs them, by ``ctx.plain``: differentiable again."""
     needed = [tensor for tensor, needs in zip((x, weight), ctx.needs_input_grad, strict=False) if needs]
     found = iter(torch.autograd.grad(ctx.plain(x, weight), needed, grad, create_graph=True))
     return [next(found) if needs else None for needs in ctx.needs_input_grad[:2]]

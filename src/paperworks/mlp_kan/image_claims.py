@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from paperworks.core import Measurement, Untested
 from paperworks.lab import Lab, stats
 
-from . import digits, draw
+from . import digits, draw, feed_forward, hub_data
 from .sizes import Sizes
 
 __all__ = ["CLAIMS", "images"]
@@ -51,19 +51,20 @@ def images(lab: Lab, sizes: Sizes) -> Iterator[Measurement | Untested]:
 
 def _correct(lab: Lab, sizes: Sizes, network: Network) -> NDArray[np.float64]:
     kind, experts, top_k = network
-    return np.stack(
-        lab.each_seed(
-            f"digits-{kind}-{experts}-{top_k}",
-            digits.correct_answers,
-            kind=kind,
-            experts=experts,
-            top_k=top_k,
-            shape=sizes.shape,
-            steps=sizes.image_steps,
-            threads=lab.threads,
-            device=lab.device,
-        )
-    ).astype(np.float64)
+    settings: dict[str, Any] = {
+        "kind": kind,
+        "experts": experts,
+        "top_k": top_k,
+        "shape": sizes.shape,
+        "steps": sizes.image_steps,
+        "threads": lab.threads,
+        "device": lab.device,
+    }
+    name = f"{kind}-{experts}-{top_k}"
+    if sizes.images is None:
+        return np.stack(lab.each_seed(f"digits-{name}", digits.correct_answers, **settings)).astype(np.float64)
+    found = lab.each_seed(f"images-{name}", hub_data.images_read, data=sizes.images, **settings)
+    return np.stack(found).astype(np.float64)
 
 
 def _measured(lab: Lab, sizes: Sizes, correct: Correct) -> Iterator[Measurement]:
@@ -71,14 +72,14 @@ def _measured(lab: Lab, sizes: Sizes, correct: Correct) -> Iterator[Measurement]
     figure = lab.figure(
         "digits",
         draw.accuracies({_NAMES[network]: (found, _group(network)) for network, found in estimates.items()}),
-        "Share of held-out digits read right by vision transformers whose feed-forward parts are an MLP, a KAN or "
+        "Share of held-out images read right by vision transformers whose feed-forward parts are an MLP, a KAN or "
         "MLP-KAN with 4 to 10 experts and 1 to 3 of them a token, with intervals.",
     )
     shared: dict[str, Any] = {
         "scale": "smaller",
         "setting": (
-            f"scikit-learn's digits, 1100 to train and {digits.HELD_OUT} held out; vision transformer of "
-            f"{sizes.shape.layers} layers, {sizes.image_steps} batches"
+            f"{_read(sizes)}; vision transformer of {sizes.shape.layers} layers and width {sizes.shape.width}, "
+            f"{sizes.image_steps} batches"
         ),
     }
     yield Measurement(
@@ -101,6 +102,12 @@ def _measured(lab: Lab, sizes: Sizes, correct: Correct) -> Iterator[Measurement]
         yield Measurement(claim=claim, **found.as_fields(), unit="points", **shared)
 
 
+def _read(sizes: Sizes) -> str:
+    if sizes.images is not None:
+        return f"{sizes.images.says}, {sizes.images.size} x {sizes.images.size} pixels, without augmentation"
+    return f"scikit-learn's digits, 1100 to train and {digits.HELD_OUT} held out"
+
+
 def _group(network: Network) -> int:
     return {"MLP": 0, "KAN": 1, "MLP-KAN": 2}[network[0]]
 
@@ -109,7 +116,7 @@ def _row(network: Network, found: stats.Estimate, sizes: Sizes) -> dict[str, str
     kind, experts, _ = network
     return {
         "feed-forward part": _NAMES[network],
-        "parameters a layer": float(digits.feed_forward_parameters(kind, experts=experts, shape=sizes.shape)),
+        "parameters a layer": float(feed_forward.size(kind, experts=experts, shape=sizes.shape)),
         "accuracy, %": 100 * found.value,
         "from": 100 * found.low,
         "to": 100 * found.high,

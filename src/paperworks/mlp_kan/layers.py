@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from . import fused, splines
+from . import fused, splines, triton_layer
 
 __all__ = ["KANLinear"]
 
@@ -69,10 +69,14 @@ class KANLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] to [..., out]."""
         self._check_width(x)
-        if not fused.fits(x, self.weight, self.spline_order):
+        if fused.fits(x, self.weight, self.spline_order):
+            spline_layer = fused.spline_layer
+        elif triton_layer.fits(x, self.weight, self.spline_order, uniform=self.uniform):
+            spline_layer = triton_layer.spline_layer
+        else:
             return self._plain(x, self.weight)
         rows = x.reshape(-1, self.in_features)
-        outputs = fused.spline_layer(rows, self.weight, self.knots, order=self.spline_order, plain=self._plain)
+        outputs = spline_layer(rows, self.weight, self.knots, order=self.spline_order, plain=self._plain)
         return outputs.view(*x.shape[:-1], self.out_features)
 
     def _plain(self, x: Tensor, weight: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch.nn import functional
 
 from .bumps import CENTRES, centres, switch_basis
 
-__all__ = ["MLPKAN", "Experts", "SoftMoE", "TopKMoE"]
+__all__ = ["MLPKAN", "Experts", "Routing", "SoftMoE", "TopKMoE"]
 
 
 class Experts(nn.Module):
@@ -58,12 +59,41 @@ def _norms(count: int, width: int) -> nn.Parameter:
     return nn.Parameter(torch.stack([torch.ones(count, 1, width), torch.zeros(count, 1, width)], dim=1))
 
 
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """What the latest batch went to: each expert's share of the assignments, and of the weight, both [E] of sum 1.
+
+    The first half of the experts are MLPs, the others KANs. Where every token goes to every expert in part, as in a
+    soft mixture, assignments are what experts are given, and weight is what is taken of their answers.
+    """
+
+    assignments: Tensor
+    weight: Tensor
+
+    @property
+    def kan_assignments(self) -> float:
+        """The KAN experts' share of the assignments."""
+        return float(self.assignments.chunk(2)[1].sum())
+
+    @property
+    def kan_weight(self) -> float:
+        """The KAN experts' share of the weight."""
+        return float(self.weight.chunk(2)[1].sum())
+
+
+def _routing(assignments: Tensor, weight: Tensor) -> Routing:
+    given, taken = assignments.detach().float(), weight.detach().float()
+    return Routing(given / given.sum(), taken / taken.sum())
+
+
 class TopKMoE(nn.Module):
     """Each token goes to its k likeliest experts, whose softmax weights are scaled to the sum 1 (Appendix A).
 
     Tokens are sorted by expert and padded to the fullest one: no token is dropped, no expert is looped over.
-    Raises ValueError if there are fewer experts than top_k.
+    ``last_routing`` tells of the latest batch. Raises ValueError if there are fewer experts than top_k.
     """
+
+    last_routing: Routing | None = None
 
     def __init__(self, dim: int, experts: Experts, *, top_k: int = 2) -> None:
         super().__init__()
@@ -77,11 +107,17 @@ class TopKMoE(nn.Module):
         weights, chosen = functional.softmax(self.router(tokens).float(), dim=-1).topk(self.top_k)
         weights = (weights / weights.sum(dim=-1, keepdim=True)).to(x.dtype)
         row, place, longest = _places(chosen.flatten(), self.experts.count)
+        self.last_routing = self._tell(row, weights)
         queues = tokens.new_zeros(self.experts.count, longest, x.shape[-1])
         queues = queues.index_put((row, place), tokens.repeat_interleave(self.top_k, dim=0))
         answers = self.experts(queues)[row, place].view(-1, self.top_k, x.shape[-1])
         mixed: Tensor = (weights[..., None] * answers).sum(dim=1)
         return mixed.reshape(x.shape)
+
+    def _tell(self, expert: Tensor, weights: Tensor) -> Routing:
+        nothing = torch.zeros(self.experts.count, device=weights.device)
+        shares = weights.detach().flatten().float()
+        return _routing(nothing.index_add(0, expert, torch.ones_like(shares)), nothing.index_add(0, expert, shares))
 
 
 def _places(expert: Tensor, count: int) -> tuple[Tensor, Tensor, int]:
@@ -99,7 +135,10 @@ class SoftMoE(nn.Module):
 
     ``dispatch="tokens"`` weighs the tokens of a slot by a softmax over tokens; ``"paper"`` takes the softmax over slots
     for that too, as Eq. 11 of MLP-KAN is written, so that a slot is a sum whose weights do not add up to 1.
+    ``last_routing`` tells of the latest batch.
     """
+
+    last_routing: Routing | None = None
 
     def __init__(self, dim: int, experts: Experts, *, slots_per_expert: int = 1, dispatch: str = "tokens") -> None:
         super().__init__()
@@ -118,6 +157,9 @@ class SoftMoE(nn.Module):
         """[B, N, dim] to [B, N, dim]."""
         dispatch, combine = self.weights(x)
         count, slots, dim = self.slots.shape
+        self.last_routing = _routing(
+            *(each.unflatten(-1, (count, slots)).sum((0, 1, 3)) for each in (dispatch, combine))
+        )
         queues = (dispatch.mT @ x).view(-1, count, slots, dim).transpose(0, 1).reshape(count, -1, dim)
         answers = self.experts(queues).view(count, -1, slots, dim).transpose(0, 1).flatten(1, 2)
         mixed: Tensor = combine @ answers
@@ -155,6 +197,12 @@ class MLPKAN(nn.Module):
             raise ValueError(f"router is {router!r}: it must be one of {', '.join(_ROUTERS)}")
         self.mixture = _ROUTERS[router](dim, Experts(dim, hidden=hidden, count=num_experts), top_k)
         self.dropout = nn.Dropout(dropout)
+
+    @property
+    def last_routing(self) -> Routing | None:
+        """What the latest batch went to; None before the first."""
+        routing: Routing | None = self.mixture.last_routing
+        return routing
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., dim] to [..., dim]."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["KAN"]
 
-_POINTS = 512
-
 
 class KAN(nn.Module):
     """Spline layers one after the other: ``KAN((4, 5, 1))`` maps [..., 4] to [..., 1] by 4 * 5 + 5 edges.
@@ -70,7 +68,7 @@ class KAN(nn.Module):
         """
         from .plot import draw
 
-        return draw(self, self._points(x), names=names, outputs=outputs)
+        return draw(self, self.spread() if x is None else x, names=names, outputs=outputs)
 
     def symbolic(self, x: Tensor | None = None, *, names: Sequence[str] = (), tolerance: float = 5e-3) -> Formula:
         """The network as a formula: every edge becomes the simplest known function that follows it closely.
@@ -81,12 +79,11 @@ class KAN(nn.Module):
         """
         from .symbolic import read
 
-        return read(self, self._points(x), names=names, tolerance=tolerance)
+        return read(self, self.spread() if x is None else x, names=names, tolerance=tolerance)
 
-    def _points(self, x: Tensor | None) -> Tensor:
-        if x is not None:
-            return x
+    def spread(self, count: int = 512) -> Tensor:
+        """So many inputs [count, first width], evenly spread over the first layer's grid."""
         first = self.spline_layers()[0]
         low, high = first.knots[:, first.spline_order], first.knots[:, -first.spline_order - 1]
-        spread = torch.quasirandom.SobolEngine(first.in_features).draw(_POINTS).to(low)
+        spread = torch.quasirandom.SobolEngine(first.in_features).draw(count).to(low)
         return low + spread * (high - low)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from paperworks.lab import stats
 
-from . import symbolic
+from . import symbolic, training
 from .network import KAN
 from .symbolic import Formula
 from .tables import Table
@@ -146,26 +145,9 @@ def _fit(
     network: KAN, train: tuple[Tensor, Tensor], held: tuple[Tensor, Tensor], progress: Callable[[int, int], None]
 ) -> float:
     """Trains a network by L-BFGS and leaves it as it was at its best on the rows held out; that error."""
-    inputs, targets = train
-    optimiser = torch.optim.LBFGS(network.parameters(), max_iter=10, history_size=20, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        error = (network(inputs)[:, 0] - targets).square().mean()
-        total: Tensor = error + _PENALTY * network.regularization(inputs)
-        total.backward()
-        return total
-
-    best, state, waited = float("inf"), copy.deepcopy(network.state_dict()), 0
-    for done in range(_ROUNDS):
-        progress(done, _ROUNDS)
-        optimiser.step(loss)
-        with torch.no_grad():
-            error = float((network(held[0])[:, 0] - held[1]).square().mean().sqrt())
-        if error < best:
-            best, state, waited = error, copy.deepcopy(network.state_dict()), 0
-        elif (waited := waited + 1) == _PATIENCE:
-            break
-    progress(_ROUNDS, _ROUNDS)
-    network.load_state_dict(state)
-    return best
+    watch = training.Watch(network, *held, loss=training.squared_error, every=1, patience=_PATIENCE)
+    step = training.lbfgs(
+        network, *train, penalty=lambda inputs: _PENALTY * network.regularization(inputs), iterations=10
+    )
+    training.fit(step, _ROUNDS, progress=progress, watch=watch)
+    return float(np.sqrt(watch.best))

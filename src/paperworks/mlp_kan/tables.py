@@ -13,11 +13,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from paperworks.core import UserError
+from paperworks.lab.table_files import read_table
 
 __all__ = ["Table", "read"]
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
-_PARQUET = (".parquet", ".pq")
 _MOST_CATEGORIES = 12
 _FEWEST_ROWS = 30
 
@@ -58,20 +57,8 @@ def read(path: Path, *, target: str, without: Sequence[str] = ()) -> Table:
 
 
 def _frame(path: Path) -> pd.DataFrame:
-    kind = path.suffix.lower()
-    if kind not in (*_SEPARATORS, *_PARQUET):
-        raise UserError(f"{path.name!r} is no name of a table: it must end in .csv, .tsv or .parquet")
-    try:
-        if kind in _PARQUET:
-            return pd.read_parquet(path)
-        return pd.read_csv(path, sep=_SEPARATORS[kind])
-    except FileNotFoundError:
-        raise UserError(f"there is no file {path}") from None
-    except pd.errors.EmptyDataError:
-        raise UserError(f"{path.name} is empty: a table has a first line with its columns' names") from None
-    except (OSError, UnicodeDecodeError, ValueError, pa.ArrowException) as error:
-        first = str(error).strip().partition("\n")[0]
-        raise UserError(f"{path.name} cannot be read as a table: {first}") from error
+    table = read_table(path)
+    return table.to_pandas() if isinstance(table, pa.Table) else table
 
 
 def _require_column(frame: pd.DataFrame, name: str, path: Path) -> None:

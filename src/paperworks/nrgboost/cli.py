@@ -99,8 +99,9 @@ def sample(
     threads: Threads = None,
 ) -> None:
     """Draw rows from a model."""
+    from paperworks.lab.table_files import csv_text, require_table_name, write_table
+
     from .given_text import parse_conditions
-    from .table_files import csv_text, require_table_name, write_table
 
     if out is not None:
         require_table_name(out)
@@ -133,7 +134,9 @@ def impute(
     threads: Threads = None,
 ) -> None:
     """Fill in the missing cells of a table."""
-    from .table_files import read_like, require_table_name, write_table
+    from paperworks.lab.table_files import require_table_name, write_table
+
+    from .known_columns import read_like
 
     require_table_name(out)
     fitted = _load(model, threads)
@@ -165,8 +168,10 @@ def score(
     as_json: cli.Json = False,
 ) -> None:
     """Say how plausible each row of a table is, and which of its cells make it implausible."""
+    from paperworks.lab.table_files import require_table_name, write_table
+
+    from .known_columns import read_like
     from .outliers import score_table
-    from .table_files import read_like, require_table_name, write_table
 
     if out is not None:
         require_table_name(out)
@@ -207,8 +212,8 @@ def card(
 ) -> None:
     """Write a page about a model: how it was trained, how good its rows are, what matters in it."""
     from .card import write_card
+    from .known_columns import read_like
     from .quality import measure
-    from .table_files import read_like
 
     fitted = _load(model, threads)
     with _sentences(), cli.bars() as progress:
@@ -225,7 +230,7 @@ def card(
 
 
 def _read(path: Path, texts: list[str]) -> Any:
-    from .table_files import read_table
+    from paperworks.lab.table_files import read_table
 
     return read_table(path, texts=texts)
 

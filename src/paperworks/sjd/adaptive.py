@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-__all__ = ["FixedWindow", "MeasuredWindow"]
+__all__ = ["FixedWindow", "MeasuredWindow", "measured_window"]
 
 _WIDTHS = (8, 16, 32, 64, 128)
 _TRIALS = 2
 """Passes of each width before one is chosen. The cheaper one counts, since a first pass of a kind sets things up."""
+_RECENT = 5
+"""Passes of a width that its cost is taken from: their median, whatever else the machine did meanwhile."""
+_DOUBT = 32
+"""Passes after which the width that was tried longest ago is tried again: its cost may be that of a busy moment."""
 _MEMORY = 0.95
 """What is left of a pass's weight in the running mean of acceptance a pass later: about 20 passes count."""
 _BORROWED = 15.0
@@ -48,8 +56,10 @@ class MeasuredWindow:
     """Chooses ``now`` among widths up to ``largest`` so that a second brings the most tokens (sections 7 and 8).
 
     Each width is tried twice, the narrowest first; from then on it is the one with the largest quotient of expected
-    tokens and seconds. Acceptance is told apart by width, since a draft in a wide window has been improved by more
-    passes before its test. For the same reason the wide ones come last: their first drafts would speak against them.
+    tokens and seconds, but that now and then another is tried again. `again` goes on with what was measured, so that
+    only a model's first picture pays for trials. Acceptance is told apart by width, since a draft in a wide window has
+    been improved by more passes before its test.
+    For the same reason the wide ones come last: their first drafts would speak against them.
 
     What it chooses depends on finished tokens and on the clock, never on a draft that is yet to be tested, so the law
     of the output stays. ``clock`` gives seconds. Raises ValueError for ``largest`` below 1.
@@ -58,7 +68,9 @@ class MeasuredWindow:
     largest: int
     clock: Callable[[], float] = time.perf_counter
     now: int = field(init=False)
-    _seconds: dict[int, list[float]] = field(init=False)
+    _seconds: dict[int, deque[float]] = field(init=False)
+    _latest: dict[int, int] = field(init=False)
+    _passes: int = field(default=0, init=False)
     _apart: dict[int, _Acceptance] = field(init=False)
     _together: _Acceptance = field(default_factory=_Acceptance, init=False)
     _last: float | None = field(default=None, init=False)
@@ -67,9 +79,16 @@ class MeasuredWindow:
         if self.largest < 1:
             raise ValueError(f"the largest window has at least 1 token, not {self.largest}")
         widths = [*(width for width in _WIDTHS if width < self.largest), self.largest]
-        self._seconds = {width: [] for width in widths}
+        self._seconds = {width: deque(maxlen=_RECENT) for width in widths}
+        self._latest = dict.fromkeys(widths, 0)
         self._apart = {width: _Acceptance() for width in widths}
         self.now = widths[0]
+
+    def again(self) -> MeasuredWindow:
+        """One for another picture of the same model, that begins with what this one knows."""
+        other = deepcopy(self)
+        other._last = None  # what happened between two pictures was no pass
+        return other
 
     def note(self, width: int, taken: Tensor, drafts: Tensor) -> None:
         """A pass of ``width`` tokens has ended, in which rows with ``drafts`` [B] took ``taken`` [B] tokens.
@@ -79,14 +98,20 @@ class MeasuredWindow:
         began, self._last = self._last, self.clock()
         if began is None or width not in self._seconds:
             return
-        self._seconds[width] = sorted([*self._seconds[width], self._last - began])[:_TRIALS]
+        self._seconds[width].append(self._last - began)
+        self._passes += 1
+        self._latest[width] = self._passes
         for acceptance in (self._apart[width], self._together):
             acceptance.note(taken, drafts)
         self.now = self._chosen()
 
     def _chosen(self) -> int:
         untried = [width for width, seconds in self._seconds.items() if len(seconds) < _TRIALS]
-        return untried[0] if untried else max(self._seconds, key=self.rate)
+        if untried:
+            return untried[0]
+        if self._passes % _DOUBT == 0:
+            return min(self._latest, key=self._latest.__getitem__)
+        return max(self._seconds, key=self.rate)
 
     def rate(self, width: int) -> float:
         """Tokens a second that a pass of ``width`` is expected to bring, once it was tried.
@@ -98,4 +123,16 @@ class MeasuredWindow:
         common = all_.accepted / all_.tested if all_.tested else 0.0
         share = (own.accepted + _BORROWED * common) / (own.tested + _BORROWED)
         tokens = float(width) if share >= 1 else (1 - share**width) / (1 - share)
-        return tokens / self._seconds[width][0]
+        seconds = sorted(self._seconds[width])
+        return tokens / seconds[(len(seconds) - 1) // 2]
+
+
+_earlier: WeakKeyDictionary[Any, dict[tuple[int, int], MeasuredWindow]] = WeakKeyDictionary()
+
+
+def measured_window(model: Any, rows: int, largest: int) -> MeasuredWindow:
+    """A window for batches of ``rows`` that begins with what earlier ones of the same ``model`` have measured."""
+    known = _earlier.setdefault(model, {})
+    earlier = known.get((rows, largest))
+    known[rows, largest] = MeasuredWindow(largest) if earlier is None else earlier.again()
+    return known[rows, largest]

@@ -9,8 +9,8 @@ from typing import get_args
 from paperworks.core import Measurement, Untested
 from paperworks.lab import Lab, stats
 
-from . import reference
-from .claims_on_pictures import Pictures, law_rows, on_pictures
+from . import hub_claims, reference
+from .claims_on_pictures import Pictures, gains, law_rows, on_pictures
 from .controls import LOSSLESS, LOSSY
 from .enumeration import enumerate_core, enumerate_reference, outputs, plain, tabular, total_variation
 from .goodness import sampled_law
@@ -20,12 +20,18 @@ from .sizes import PRESETS, Sizes
 __all__ = ["PRESETS", "Sizes", "run"]
 
 _DISTANCE = "largest total variation"
+_WEIGHTS = "it takes published models of 7 to 8 billion parameters, which --preset paper downloads"
 
 
 def run(lab: Lab, sizes: Sizes) -> Iterator[Measurement | Untested]:
     """A result for every claim."""
     pictures = Pictures(lab, sizes)
     yield _same_law(lab, sizes, pictures)
+    if sizes.hub is None:
+        yield from gains(pictures)
+        yield from (Untested(claim=claim, reason=_WEIGHTS) for claim in ("C4", "C5", "C6"))
+    else:
+        yield from hub_claims.claims(lab, sizes.hub)
     yield from on_pictures(pictures)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, TypeAlias
 
 import torch
@@ -24,13 +25,19 @@ def _any_token(model: Any) -> Tensor | None:
     return None
 
 
+@cache
+def _takes(forward: Callable[..., Any], name: str) -> bool:
+    """Whether the ``forward`` of a class of models has an argument of that name."""
+    return name in inspect.signature(forward).parameters
+
+
 def _ids(model: Any, tokens: Tensor) -> dict[str, Any]:
     return {"input_ids": tokens}
 
 
 def _counted(model: Any, ids: Tensor, mask: Tensor, inputs: Mapping[str, Any]) -> Positions:
     """Every token by how many precede it in its row, padding left out."""
-    if "position_ids" in inspect.signature(model.forward).parameters:
+    if _takes(type(model).forward, "position_ids"):
         return (mask.cumsum(1) - 1).clamp_min(0), lambda precede: precede
     if len(mask) > 1:
         raise ValueError(f"{type(model).__name__} takes no position_ids, without which rows cannot differ in length")
@@ -38,7 +45,7 @@ def _counted(model: Any, ids: Tensor, mask: Tensor, inputs: Mapping[str, Any]) -
 
 
 def _own_logits(model: Any, inputs: dict[str, Any], kept: int) -> Tensor:
-    if "logits_to_keep" in inspect.signature(model.forward).parameters:
+    if _takes(type(model).forward, "logits_to_keep"):
         inputs = inputs | {"logits_to_keep": kept}
     logits: Tensor = model(**inputs).logits
     return logits[:, -kept:]

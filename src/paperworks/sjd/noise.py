@@ -7,13 +7,18 @@ A large vocabulary's noise is made from the top down: for each block of tokens t
 then, only for blocks that may have the winner, the others. For n exponential numbers that is the same law: the least
 one is exponential too, n times faster, and equally likely to be anybody's; what the others have more than it is again
 exponential. So hardly any noise is ever made, and none is kept.
+
+A block has 16 tokens, as far apart as there are blocks: the likeliest tokens of all blocks are then found by 16
+comparisons of whole rows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -22,7 +27,7 @@ from .mixing import GAMMA, mixed
 __all__ = ["noise", "race", "winners"]
 
 _NOISE, _LEAST, _OTHERS = 3, 4, 5  # what a number is for, as in `randomness`
-_BLOCK = 32
+_BLOCK = 16
 _MIDDLE = 2**63 - 2**12
 _PROMISING = 8  # blocks that are raced first
 _ROUNDING = 1 - 2**-20  # a margin, so that no rounding leaves the fastest token out
@@ -33,11 +38,12 @@ def noise(seeds: Tensor, positions: Tensor, vocabulary: int) -> Tensor:
     """The exponential noise of absolute ``positions`` [...] in rows with ``seeds`` [...]: [..., V], float32."""
     keys = _keys(seeds, positions)
     if vocabulary < _SMALL:
-        return _log(_stream(keys, _OTHERS, vocabulary)).neg_()
-    bits = _stream(keys, _LEAST, -(-vocabulary // _BLOCK))
-    every = torch.arange(bits.shape[-1], device=keys.device).expand_as(bits)
-    others = _stream_key(keys, _OTHERS)[..., None]
-    return _block(others, every, _least(bits), _who(bits)).flatten(-2)[..., :vocabulary]
+        return _exponential(_stream(keys, _OTHERS, vocabulary))
+    blocks = -(-vocabulary // _BLOCK)
+    bits = _stream(keys, _LEAST, blocks)
+    least = _least(bits)[..., None, :]
+    others = _exponential(_stream(keys, _OTHERS, _BLOCK * blocks)).view(*keys.shape, _BLOCK, blocks).add_(least)
+    return others.scatter_(-2, _who(bits)[..., None, :], least).flatten(-2)[..., :vocabulary]
 
 
 def race(laws: Tensor, exponential: Tensor) -> Tensor:
@@ -49,27 +55,47 @@ def winners(laws: Tensor, seeds: Tensor, positions: Tensor) -> Tensor:
     """``race(laws, noise(seeds, positions, V))`` [N] of ``laws`` [N, V], without making all of the noise.
 
     No token is faster than it would be with its block's least noise. So a few promising blocks are raced first, and
-    then those tokens only that may be as fast as the fastest of them. Each law has a positive weight.
+    then those tokens only that may be as fast as the fastest of them. Each law has a positive weight. On a CPU it is
+    compiled, and the noise the same to the rounding of a logarithm.
     """
-    vocabulary = laws.shape[-1]
-    if vocabulary < _SMALL or not len(laws):
-        return race(laws, noise(seeds, positions, vocabulary))
-    track = _Track.lay(laws, _keys(seeds, positions))
-    bounds = track.laws.amax(-1).div_(track.least).view(len(laws), -1)
+    keys = _keys(seeds, positions)
+    if laws.device.type == "cpu":
+        return _compiled(laws, keys)
+    if laws.shape[-1] < _SMALL or not len(laws):
+        return race(laws, noise(seeds, positions, laws.shape[-1]))
+    return _by_blocks(laws, keys)
+
+
+def _compiled(laws: Tensor, keys: Tensor) -> Tensor:
+    from . import noise_kernels
+
+    won = np.empty(len(laws), np.int64)
+    others = _unsigned(_stream_key(keys, _OTHERS))
+    if laws.shape[-1] < _SMALL:
+        noise_kernels.race_of_all(laws.contiguous().numpy(), others, won)
+    else:
+        least = _unsigned(_stream_key(keys, _LEAST))
+        noise_kernels.race_by_blocks(laws.contiguous().numpy(), least, others, _BLOCK, won)
+    return torch.from_numpy(won)
+
+
+def _by_blocks(laws: Tensor, keys: Tensor) -> Tensor:
+    """`winners` in operations of torch."""
+    track = _Track.lay(laws, keys)
+    bounds = track.laws.amax(1).div_(track.least)
     top = bounds.topk(_PROMISING, sorted=False).indices
-    promising = (torch.arange(len(laws), device=laws.device)[:, None] * track.each + top).flatten()
-    best = track.speeds(promising).view(len(laws), -1).amax(-1)
-    blocks = (bounds >= best[:, None]).flatten().nonzero()[:, 0]
-    blocks, place = track.perhaps_as_fast(blocks, best)
-    speed = track.laws[blocks, place] / track.noise(blocks, place)
-    row = blocks // track.each
+    row = torch.arange(len(laws), device=laws.device)[:, None].expand_as(top)
+    best = track.speeds(row.flatten(), top.flatten()).view(len(laws), -1).amax(-1)
+    row, block = (bounds >= best[:, None]).nonzero(as_tuple=True)
+    row, block, place = track.perhaps_as_fast(row, block, best)
+    speed = track.laws[row, place, block] / track.noise(row, place, block)
     first = speed == best.scatter_reduce(0, row, speed, "amax")[row]
-    return torch.zeros_like(positions).index_put((row[first],), (blocks % track.each * _BLOCK + place)[first])
+    return torch.zeros_like(keys).index_put((row[first],), (place * bounds.shape[1] + block)[first])
 
 
 @dataclass(frozen=True, slots=True)
 class _Track:
-    """N laws cut into ``each`` blocks, numbered through: [N each, 32], and the ``least`` noise of each block.
+    """N laws [N, 16, blocks], and the ``least`` noise of each block [N, blocks].
 
     ``bits`` say which token has it, and ``keys`` [N] make the noise of the others.
     """
@@ -78,65 +104,51 @@ class _Track:
     least: Tensor
     bits: Tensor
     keys: Tensor
-    each: int
 
     @classmethod
     def lay(cls, laws: Tensor, keys: Tensor) -> _Track:
-        whole = pad(laws, (0, -laws.shape[-1] % _BLOCK)) if laws.shape[-1] % _BLOCK else laws
-        each = whole.shape[-1] // _BLOCK
-        bits = _stream(keys, _LEAST, each).flatten()
-        return cls(whole.reshape(-1, _BLOCK), _least(bits), bits, _stream_key(keys, _OTHERS), each)
+        whole = pad(laws, (0, -laws.shape[-1] % _BLOCK)).view(len(laws), _BLOCK, -1)
+        bits = _stream(keys, _LEAST, whole.shape[-1])
+        return cls(whole, _least(bits), bits, _stream_key(keys, _OTHERS))
 
-    def perhaps_as_fast(self, blocks: Tensor, best: Tensor) -> tuple[Tensor, Tensor]:
-        """Blocks [T], of ``blocks`` [M], and places in them of tokens that may be as fast as ``best`` [N] of their law.
+    def perhaps_as_fast(self, row: Tensor, block: Tensor, best: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of blocks [M] in their rows, the rows, blocks and places of tokens that may be as fast as ``best`` [N].
 
         Most tokens are not likely enough for that even with their block's least noise.
         """
-        row = blocks // self.each
-        needed = best.index_select(0, row) * self.least.index_select(0, blocks) * _ROUNDING
-        which, place = (self.laws.index_select(0, blocks) >= needed[:, None]).nonzero(as_tuple=True)
-        return blocks.index_select(0, which), place
+        needed = best[row] * self.least[row, block] * _ROUNDING
+        which, place = (self.laws[row, :, block] >= needed[:, None]).nonzero(as_tuple=True)
+        return row[which], block[which], place
 
-    def speeds(self, blocks: Tensor) -> Tensor:
-        """How fast all tokens of ``blocks`` [M] are: [M, 32]."""
-        place = torch.arange(_BLOCK, device=blocks.device).expand(len(blocks), -1)
-        noise = self.noise(blocks[:, None].expand_as(place).flatten(), place.flatten())
-        return self.laws.index_select(0, blocks) / noise.view_as(place)
+    def speeds(self, row: Tensor, block: Tensor) -> Tensor:
+        """How fast all tokens of blocks [M] are: [M, 16]."""
+        place = torch.arange(_BLOCK, device=block.device)
+        return self.laws[row, :, block] / self.noise(row[:, None], place, block[:, None])
 
-    def noise(self, blocks: Tensor, place: Tensor) -> Tensor:
-        """The noise [T] of the tokens at ``place`` [T] of ``blocks`` [T]."""
-        keys, least = self.keys.index_select(0, blocks // self.each), self.least.index_select(0, blocks)
-        others = _others(keys + _step(blocks % self.each * _BLOCK + place), least)
-        return torch.where(place == _who(self.bits.index_select(0, blocks)), least, others)
-
-
-def _block(keys: Tensor, block: Tensor, least: Tensor, who: Tensor) -> Tensor:
-    """The noise [..., 32] of a position's ``block`` [...], whose ``least`` number token ``who`` of it has."""
-    steps = _step(block * _BLOCK)[..., None] + torch.arange(_BLOCK, device=block.device) * GAMMA
-    return _others(keys[..., None] + steps, least[..., None]).scatter_(-1, who[..., None], least[..., None])
+    def noise(self, row: Tensor, place: Tensor, block: Tensor) -> Tensor:
+        """The noise of tokens, all three of one shape or stretched to it."""
+        least = self.least[row, block]
+        tokens = place * self.least.shape[1] + block
+        others = _exponential(mixed(self.keys[row] + _step(tokens))).add_(least)
+        return torch.where(place == _who(self.bits[row, block]), least, others)
 
 
-def _others(keys: Tensor, least: Tensor) -> Tensor:
-    """The noise of tokens with these ``keys`` in blocks whose ``least`` number another token has."""
-    return torch.sub(least, _log(mixed(keys)))
+def _exponential(bits: Tensor) -> Tensor:
+    """An exponential number by the middle 51 of ``bits``, float32: minus the logarithm of a uniform one.
+
+    It is precise where it is small, down to 2^-52: there are the winners.
+    """
+    return (bits & _MIDDLE).float().add_(2.0**11).mul_(-(2.0**-63)).log1p_().neg_()
 
 
 def _least(bits: Tensor) -> Tensor:
-    """The least of 32 exponential numbers, by the middle of ``bits``."""
-    return _log(bits).mul_(-1 / _BLOCK)
+    """The least of a block's exponential numbers, by the middle of ``bits``."""
+    return _exponential(bits).mul_(1 / _BLOCK)
 
 
 def _who(bits: Tensor) -> Tensor:
-    """Which of the 32 has it, by the lowest of ``bits``."""
+    """Which token of the block has it, by the lowest of ``bits``."""
     return bits & (_BLOCK - 1)
-
-
-def _log(bits: Tensor) -> Tensor:
-    """The logarithm of a uniform number by the middle 51 of ``bits``, float32: minus an exponential number.
-
-    It is precise where that is small, down to 2^-52: there are the winners.
-    """
-    return (bits & _MIDDLE).float().add_(2.0**11).mul_(-(2.0**-63)).log1p_()
 
 
 def _step(token: Tensor) -> Tensor:
@@ -154,3 +166,8 @@ def _stream_key(keys: Tensor, kind: int) -> Tensor:
 def _stream(keys: Tensor, kind: int, length: int) -> Tensor:
     """So many random integers [..., length] for each of ``keys`` [...]."""
     return mixed(_stream_key(keys, kind)[..., None] + _step(torch.arange(length, device=keys.device)))
+
+
+def _unsigned(keys: Tensor) -> NDArray[np.uint64]:
+    view: NDArray[np.uint64] = keys.numpy().view(np.uint64)
+    return view

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -49,15 +50,17 @@ class CounterSource:
 
     seeds: Tensor
     turn: int = 0
-    _streams: Tensor = field(init=False)
+    _keys: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         kinds = torch.arange(_DRAW + 1, device=self.seeds.device)[:, None]
-        object.__setattr__(self, "_streams", mixed(mixed(mixed(self.seeds) + kinds) + self.turn))
+        object.__setattr__(self, "_keys", mixed(mixed(self.seeds) + kinds))
 
     def at(self, turn: int) -> CounterSource:
         """The same source at another turn."""
-        return replace(self, turn=turn)
+        other = copy(self)
+        object.__setattr__(other, "turn", turn)
+        return other
 
     def bernoulli(self, above: Tensor, below: Tensor, positions: Tensor, where: Tensor) -> Tensor:
         """See `Source`; multiplies rather than divides, since ``below`` may be 0."""
@@ -77,7 +80,7 @@ class CounterSource:
         return tokens
 
     def _uniform(self, kind: int, positions: Tensor) -> Tensor:
-        return unit(mixed(self._streams[kind][:, None] + positions))
+        return unit(mixed(mixed(self._keys[kind] + self.turn)[:, None] + positions))
 
 
 def inverse(laws: Tensor, level: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from torch.nn.functional import pad
 from transformers import LogitsProcessorList, StoppingCriteriaList
 from transformers.generation.stopping_criteria import MaxLengthCriteria
 
-from .adapters import ARAdapter
-from .adaptive import FixedWindow, MeasuredWindow
+from .adapters import ARAdapter, TransformersAdapter
+from .adaptive import FixedWindow, MeasuredWindow, measured_window
 from .config import SJDConfig
 from .decoding import Plan, Prompts, decode
 from .drafts import Initial
@@ -81,7 +81,7 @@ def run(
     plan = Plan(
         scheme=config.scheme,
         initial=Initial(config.scheme.init, image.to(prompts.ids.device), config.grid),
-        windows=MeasuredWindow(config.window) if config.adaptive_window else FixedWindow(config.window),
+        windows=_windows(adapter, len(prompts.ids), config),
         length=length,
         plain=config.plain_tokens,
         source=CounterSource(_seeds(config, prompts.ids)),
@@ -90,6 +90,14 @@ def run(
         ids, counts, stats = decode(Passes(adapter, guidance), prompts, laws, stops, plan, listener)
     config.remember(stats)
     return ids, counts, stats
+
+
+def _windows(adapter: ARAdapter, rows: int, config: SJDConfig) -> FixedWindow | MeasuredWindow:
+    if not config.adaptive_window:
+        return FixedWindow(config.window)
+    if isinstance(adapter, TransformersAdapter):
+        return measured_window(adapter.model, rows, config.window)
+    return MeasuredWindow(config.window)
 
 
 def with_negative(ids: Tensor, mask: Tensor | None, config: SJDConfig) -> Prompts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import get_args
 
+from .hub_claims import PAPERS_MODELS, HubSizes
 from .scheme import Init
 
 __all__ = ["PRESETS", "Sizes"]
@@ -22,7 +23,7 @@ class Sizes:
 
     ``laws``: seeds of the tabular models. ``tables``: those models by tokens, length and window. ``inits``: the first
     drafts that the tensor code is enumerated with; the reference goes through all. ``draws``: samples of the test of
-    fit.
+    fit. ``hub``: published models and what they draw; None leaves their claims untested.
     """
 
     seeds: int
@@ -36,6 +37,7 @@ class Sizes:
     tables: tuple[tuple[int, int, int], ...]
     inits: tuple[Init, ...]
     draws: int
+    hub: HubSizes | None = None
 
 
 _TABLES = ((2, 4, 3), (3, 4, 3), (2, 5, 4), (2, 5, 3))
@@ -71,6 +73,5 @@ PRESETS = {
     "quick": _QUICK,
     "full": _FULL,
     "gpu": replace(_FULL, laws=3, inits=("uniform",), draws=200_000),
-    "paper": _QUICK,
+    "paper": replace(_QUICK, hub=PAPERS_MODELS),
 }
-"""``paper`` does what ``quick`` does: claims that take the paper's own models are marked as not testable here."""

@@ -9,9 +9,7 @@ import pandas as pd
 import pytest
 
 from paperworks.core import UserError
-from paperworks.nrgboost.column_fit import BinningConfig
-from paperworks.nrgboost.encoding import fit_encoder
-from paperworks.nrgboost.table_files import read_like, read_table, write_table
+from paperworks.lab.table_files import read_table, write_table
 
 ROWS = [("a", "code", "when"), ("1", "007", "2024-01-02"), ("", "008", "2024-02-03T10:00:00"), ("3", "007", "")]
 
@@ -42,15 +40,7 @@ def test_a_file_of_semicolons_may_have_decimal_commas(tmp_path: Path) -> None:
     assert frame["mixed"].tolist() == ["1,5", "1.5", "2,5"]
 
 
-def test_a_table_is_read_as_the_model_knows_its_columns(tmp_path: Path) -> None:
-    encoder = fit_encoder(pd.DataFrame({"zip": ["01234", "99999"], "n": [1, 2]}), BinningConfig())
-    (tmp_path / "t.csv").write_text("extra,n,zip\nx,1,01234\ny,2,99999\n")
-    frame = read_like(tmp_path / "t.csv", encoder)
-    assert list(frame.columns) == ["zip", "n"]
-    assert frame["zip"].tolist() == ["01234", "99999"]
-
-
 def test_other_names_are_no_tables(tmp_path: Path) -> None:
     (tmp_path / "t.xlsx").write_text("x")
-    with pytest.raises(UserError, match=r"end it in \.csv or \.parquet"):
+    with pytest.raises(UserError, match=r"end it in \.csv, \.tsv or \.parquet"):
         read_table(tmp_path / "t.xlsx")

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from paperworks.core import UserError
-from paperworks.lab.disk import write_atomically
 
-from .columns import CategoryColumn
-from .encoding import TableEncoder
+from .disk import write_atomically
+
+__all__ = ["csv_text", "read_table", "require_table_name", "write_table"]
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?([+-]\d{2}:?\d{2}|Z)?)?")
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,?\d+([eE][+-]?\d+)?\s*")
@@ -38,25 +38,6 @@ def read_table(path: Path, *, texts: Collection[str] = ()) -> Any:
     if len(table) == 0:
         raise UserError(f"{path} has no rows")
     return table
-
-
-def read_like(path: Path, encoder: TableEncoder, *, needed: bool = True) -> Any:
-    """The table in a file with the columns of a model, in their order; others are left out.
-
-    Raises UserError where one is absent.
-    """
-    texts = [
-        column.name
-        for column in encoder.columns
-        if isinstance(column, CategoryColumn) and all(isinstance(value, str) for value in column.categories)
-    ]
-    table = read_table(path, texts=texts)
-    names = list(table.column_names if isinstance(table, pa.Table) else table.columns)
-    absent = [name for name in encoder.names if name not in names]
-    if absent and needed:
-        shown = ", ".join(map(repr, absent[:5]))
-        raise UserError(f"{path} lacks column(s) that the model was fitted to: {shown}")
-    return table.select(encoder.names) if isinstance(table, pa.Table) else table[encoder.names]
 
 
 def write_table(table: Any, path: Path) -> Path:
@@ -88,7 +69,7 @@ def csv_text(table: Any) -> str:
 def require_table_name(path: Path) -> None:
     """UserError unless the name ends like that of a CSV or Parquet file."""
     if not path.name.lower().endswith((*_CSV, *_PARQUET)):
-        raise UserError(f"{path.name!r} is no name of a table; end it in .csv or .parquet")
+        raise UserError(f"{path.name!r} is no name of a table; end it in .csv, .tsv or .parquet")
 
 
 def _as_frame(table: Any) -> pd.DataFrame:
