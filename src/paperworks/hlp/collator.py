@@ -14,7 +14,7 @@ import torch
 from .cuts import SPLITS
 from .documents import Document, TextEncoder
 from .schemes import FIMScheme, Mode, Sentinels
-from .transform import OUTSIDE, Ids, Parts, Targets, fim_transform
+from .transform import OUTSIDE, Ids, Parts, Targets, fim_transform, outer_trimmed
 
 __all__ = ["FIMCollator", "FIMSettings"]
 
@@ -160,11 +160,8 @@ class FIMCollator:
         room = self.settings.max_length - self.scheme.overhead - len(parts.middle)
         if room < 0:
             return None
-        prefix, suffix = len(parts.prefix), len(parts.suffix)
-        if prefix + suffix <= room:
-            return parts
-        kept = max(room - suffix, min(prefix, room // 2))
-        return Parts(parts.prefix[prefix - kept :], parts.middle, parts.suffix[: room - kept])
+        prefix, suffix = outer_trimmed(parts.prefix, parts.suffix, room)
+        return Parts(prefix, parts.middle, suffix)
 
     def _padded(self, sequences: list[tuple[Ids, Targets]]) -> dict[str, torch.Tensor]:
         size = (len(sequences), max(len(ids) for ids, _ in sequences))

@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import numpy as np
 
-__all__ = ["SPLITS", "Cut", "cut_char", "cut_line", "cut_syntax", "syntax_spans"]
+__all__ = ["SPLITS", "Cut", "cut_char", "cut_line", "cut_syntax", "syntax_nodes", "syntax_spans"]
 
 Cut = tuple[int, int]
 
@@ -39,7 +39,12 @@ def cut_syntax(text: str, rng: np.random.Generator) -> Cut:
 
 
 def syntax_spans(text: str) -> list[Cut]:
-    """Begin and end (characters) of every statement and expression; empty where the text does not parse.
+    """Begin and end (characters) of every statement and expression; empty where the text does not parse."""
+    return [span for _, span in syntax_nodes(text)]
+
+
+def syntax_nodes(text: str) -> list[tuple[ast.stmt | ast.expr, Cut]]:
+    """Every statement and expression with its begin and end (characters); empty where the text does not parse.
 
     ``ast`` counts columns in bytes of UTF-8, and its lines end at line feeds and carriage returns only.
     """
@@ -57,7 +62,10 @@ def syntax_spans(text: str) -> list[Cut]:
 
     nodes = (node for node in ast.walk(tree) if isinstance(node, (ast.stmt, ast.expr)))
     return [
-        (place(node.lineno, node.col_offset), place(node.end_lineno or node.lineno, node.end_col_offset or 0))
+        (
+            node,
+            (place(node.lineno, node.col_offset), place(node.end_lineno or node.lineno, node.end_col_offset or 0)),
+        )
         for node in nodes
     ]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .schemes import FIMScheme, Mode
 
-__all__ = ["OUTSIDE", "Ids", "Parts", "before_middle", "fim_transform", "horizon_targets"]
+__all__ = ["OUTSIDE", "Ids", "Parts", "before_middle", "fim_transform", "horizon_targets", "outer_trimmed"]
 
 Ids = np.ndarray[tuple[int], np.dtype[np.int64]]
 Targets = np.ndarray[tuple[int], np.dtype[np.float32]]
@@ -56,3 +56,11 @@ def before_middle(prefix: Any, suffix: Any, scheme: FIMScheme, mode: Mode) -> li
     if mode == "spm":
         return [[*start, scheme.suffix], suffix, [scheme.prefix], prefix, mark]
     return [[*start, scheme.prefix, scheme.suffix], suffix, mark, prefix]
+
+
+def outer_trimmed(prefix: Ids, suffix: Ids, room: int) -> tuple[Ids, Ids]:
+    """Prefix and suffix without the outer ends that do not fit into ``room`` tokens; half for each, if both need it."""
+    if len(prefix) + len(suffix) <= room:
+        return prefix, suffix
+    kept = max(room - len(suffix), min(len(prefix), room // 2))
+    return prefix[len(prefix) - kept :], suffix[: room - kept]
