@@ -196,7 +196,7 @@ def scored(
         rules=tuple(rule.name for rule in rules),
         holes=tuple(holes),
         fillings=tuple(filled),
-        scores={name: np.array([row[name] for row in rows]) for name in METRICS},
+        scores={name: np.array([row[name] for row in rows], dtype=np.float64) for name in METRICS},
     )
 
 
