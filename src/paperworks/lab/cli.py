@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -152,6 +153,24 @@ def bars() -> Iterator[Progress]:
             display.update(stages[stage], completed=done, total=total)
 
         yield say
+
+
+@contextmanager
+def sentences(*refusals: type[Exception]) -> Iterator[None]:
+    """What a library refuses by ValueError, or by one of ``refusals``, becomes the command's one sentence.
+
+    What it warns of by UserWarning becomes a line of its own.
+    """
+    kinds: tuple[type[Exception], ...] = (ValueError, *refusals)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            yield
+        except kinds as error:
+            message = str(error.args[0]) if isinstance(error, KeyError) else str(error)
+            raise UserError(message.partition("\n")[0]) from error
+    for sentence in dict.fromkeys(str(each.message) for each in said if issubclass(each.category, UserWarning)):
+        warn(sentence)
 
 
 def _open_closed_streams() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,7 +70,7 @@ def fit(
         n_jobs=threads or -1,
         random_state=seed,
     )
-    with _sentences(), cli.bars() as progress:
+    with cli.sentences(TypeError, FileNotFoundError), cli.bars() as progress:
         fit_and_measure(model, given, hold_out=hold_out, source=table.name, progress=progress)
     _written(lambda: model.save(out), out)
     facts = {"model": str(out), **summary(model)}
@@ -106,7 +104,7 @@ def sample(
     if out is not None:
         require_table_name(out)
     fitted = _load(model, threads)
-    with _sentences(), cli.bars() as progress:
+    with cli.sentences(TypeError, FileNotFoundError), cli.bars() as progress:
         rows = fitted.sample(
             n,
             given=parse_conditions(fitted.model_.encoder, given or []),
@@ -141,7 +139,7 @@ def impute(
     require_table_name(out)
     fitted = _load(model, threads)
     given = read_like(table, fitted.model_.encoder)
-    with _sentences(), cli.bars() as progress:
+    with cli.sentences(TypeError, FileNotFoundError), cli.bars() as progress:
         missing = fitted.missing_cells(given)
         filled = fitted.impute(
             given,
@@ -177,7 +175,7 @@ def score(
         require_table_name(out)
     fitted = _load(model, threads)
     given = read_like(table, fitted.model_.encoder)
-    with _sentences(), cli.bars() as progress:
+    with cli.sentences(TypeError, FileNotFoundError), cli.bars() as progress:
         scored = score_table(fitted, given, n_cells=cells, n_reference=reference, seed=seed, progress=progress)
     if out is not None:
         write_table(scored.with_scores(given), out)
@@ -216,7 +214,7 @@ def card(
     from .quality import measure
 
     fitted = _load(model, threads)
-    with _sentences(), cli.bars() as progress:
+    with cli.sentences(TypeError, FileNotFoundError), cli.bars() as progress:
         if table is not None:
             given = read_like(table, fitted.model_.encoder)
             fitted.notes_ = {
@@ -246,7 +244,7 @@ def _load(path: Path, threads: int | None) -> NRGBoostDensity:
     """The model in a file, set to use ``threads``."""
     from .density import NRGBoostDensity
 
-    with _sentences():
+    with cli.sentences(TypeError, FileNotFoundError):
         model = NRGBoostDensity.load(path)
     return model.use_threads(threads or -1)
 
@@ -256,21 +254,6 @@ def _written(write: Any, path: Path) -> None:
         write()
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """What the library refuses becomes the command's one sentence, and what it warns of a line of its own."""
-    import warnings
-
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        try:
-            yield
-        except (ValueError, TypeError, FileNotFoundError) as error:
-            raise UserError(str(error).partition("\n")[0]) from error
-    for sentence in dict.fromkeys(str(each.message) for each in said if issubclass(each.category, UserWarning)):
-        cli.warn(sentence)
 
 
 def _cell(value: Any) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,7 +80,7 @@ def create_admin(
     """Add an administrator, who adds everybody else on the administration page."""
     from .office import add_admin
 
-    with _sentences():
+    with cli.sentences():
         add_admin(_database(database), name=name, login=login, password=password)
     print(f"added: {login}")
 
@@ -97,7 +95,7 @@ def import_people(
     """Add classes and their people from a table, all or none, and write a link for each to sign in with."""
     from .office import add_people
 
-    with _sentences():
+    with cli.sentences():
         n = add_people(_database(database), table, out, address=address.rstrip("/"))
     print(f"{n} people added; their links: {out}")
 
@@ -111,7 +109,7 @@ def export(
     """Write the tutors who have no arm yet, or all sessions; neither has names or words in it."""
     from .office import export as written
 
-    with _sentences():
+    with cli.sentences():
         n = written(_database(database), what, out)
     print(f"{n} rows: {out}")
 
@@ -124,7 +122,7 @@ def import_arms(
     """Put tutors into the arms of the trial: those of the control arm lose the help. Arms never change afterwards."""
     from .office import import_arms as imported
 
-    with _sentences():
+    with cli.sentences():
         n = imported(_database(database), table)
     print(f"{n} tutors assigned")
 
@@ -155,7 +153,7 @@ def _settings(
         dollars_written=written,
         dollars_a_day=budget,
     )
-    with _sentences():
+    with cli.sentences():
         return Settings(
             database=_database(database),
             help=help_settings,
@@ -175,12 +173,3 @@ def _price(text: str) -> tuple[float, float]:
 
 def _database(given: str | None) -> str:
     return given or f"sqlite:///{places.home() / 'tutor_copilot' / 'rooms.db'}"
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """What the library refuses becomes the command's one sentence."""
-    try:
-        yield
-    except ValueError as error:
-        raise UserError(str(error)) from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,7 +35,7 @@ def power(
     from .rct import planning
 
     settings = {"share": share, "sessions_cv": sessions_cv, "explained": explained}
-    with _sentences():
+    with cli.sentences(KeyError):
         found = planning.power(tutors, sessions_per_tutor, icc, control, effect, **settings)
         needed = planning.tutors_needed(sessions_per_tutor, icc, control, effect, **settings) if effect else None
     if as_json:
@@ -73,7 +71,7 @@ def simulate(
         raise UserError("simulate wants either --out FILE for one trial's sessions or --reps N for many trials")
     if reps == 1:
         raise UserError("--reps is 1; a spread needs at least 2 trials")
-    with _sentences():
+    with cli.sentences(KeyError):
         setting = Setting(effect=effect if by_rating is None else _three(by_rating), tutor_icc=icc)
     if out is not None:
         sessions = simulate_trial(setting, seed=seed)
@@ -113,7 +111,7 @@ def assign(
 
     if out.exists():
         raise UserError(f"{out} is there already; an assignment is made once")
-    with _sentences():
+    with cli.sentences(KeyError):
         result = assigned(_read(roster), strata=strata or [], seed=seed, unit=unit, share=share)
     _write(result.table.assign(seed=seed, roster_sha256=result.digest), out)
     treated = int(result.table["arm"].sum())
@@ -143,7 +141,7 @@ def analyse(
 
     if out.suffix.lower() not in {".html", ".htm"}:
         raise UserError(f"{out.name!r} is no name of a page; end it in .html")
-    with _sentences():
+    with cli.sentences(KeyError):
         found = analysis.analyse(
             _read(sessions),
             outcomes=outcome,
@@ -195,12 +193,3 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _write(table: pd.DataFrame, path: Path) -> None:
     disk.write_atomically(path, table.to_csv(index=False).encode())
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """What the library refuses is the user's to mend: its sentence, without a traceback."""
-    try:
-        yield
-    except (ValueError, KeyError) as error:
-        raise UserError(str(error.args[0])) from error
