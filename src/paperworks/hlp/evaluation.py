@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -103,7 +104,8 @@ class Evaluation:
                     np.random.default_rng(0),
                     clusters=np.unique(sources[kept], return_inverse=True)[1],
                 )
-                row |= {"low": found.low, "high": found.high}
+                most = math.inf if name == "length_error" else 100.0
+                row |= {"low": max(found.low, 0.0), "high": min(found.high, most)}
             rows[name] = row | {"n": float(kept.sum())}
         return rows
 
@@ -196,7 +198,7 @@ def scored(
         rules=tuple(rule.name for rule in rules),
         holes=tuple(holes),
         fillings=tuple(filled),
-        scores={name: np.array([row[name] for row in rows]) for name in METRICS},
+        scores={name: np.array([row[name] for row in rows], dtype=np.float64) for name in METRICS},
     )
 
 

@@ -113,8 +113,11 @@ def whole_statements(text: str, longest: int = _STRETCH) -> list[tuple[int, str]
 
     None is longer than ``longest`` characters: a statement that is, is left out.
     """
-    tops = [start for node, (start, _) in syntax_nodes(text) if isinstance(node, ast.stmt) and not node.col_offset]
-    beginnings = [text.rfind("\n", 0, start) + 1 for start in sorted(tops)]
+    nodes = syntax_nodes(text)
+    begins = {id(node): start for node, (start, _) in nodes}
+    tops = (node for node, _ in nodes if isinstance(node, ast.stmt) and not node.col_offset)
+    firsts = (begins[id([*getattr(node, "decorator_list", []), node][0])] for node in tops)
+    beginnings = sorted(text.rfind("\n", 0, start) + 1 for start in firsts)
     places = [*dict.fromkeys(place for place in beginnings if place), len(text)]
     found: list[tuple[int, str]] = []
     begin = previous = 0
