@@ -1,4 +1,4 @@
-"""Measures what can be measured without training: the share of parameters that the head adds."""
+"""Measures what takes no training: the parameters that the head adds, and what rules do for the shipped model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from paperworks.core import Measurement, Untested
 from paperworks.lab import Lab, stats
 
 from .horizon import HLPHead
+from .infill_effects import rule_dependence
 
 __all__ = ["PRESETS", "Sizes", "run"]
 
@@ -21,12 +22,17 @@ _NOT_YET = "needs models trained with and without the horizon loss on the same d
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """How much an experiment does: nothing here is drawn, so seeds change nothing."""
+    """How much an experiment does: ``holes`` of each kind are filled. Nothing is drawn, so seeds change nothing."""
 
     seeds: int
+    holes: int
 
 
-PRESETS = {"smoke": Sizes(seeds=3), "quick": Sizes(seeds=3), "full": Sizes(seeds=5)}
+PRESETS = {
+    "smoke": Sizes(seeds=3, holes=3),
+    "quick": Sizes(seeds=3, holes=24),
+    "full": Sizes(seeds=5, holes=100),
+}
 
 MODELS: Mapping[str, Any] = {
     "DeepSeek-Coder 1.3B": LlamaConfig(
@@ -58,7 +64,8 @@ MODELS: Mapping[str, Any] = {
 def run(lab: Lab, sizes: Sizes) -> Iterator[Measurement | Untested]:
     """A result for every claim, as soon as it is known."""
     yield _parameters()
-    for claim in ("H6", "H7", "H8"):
+    yield rule_dependence(lab, sizes.holes)
+    for claim in ("H7", "H8"):
         yield Untested(claim=claim, reason=_NOT_YET)
 
 
