@@ -31,8 +31,8 @@ _ALL_RULES = "all rules"
 def rule_dependence(lab: Lab, holes_a_kind: int, *, end_biases: Sequence[float] = END_BIASES) -> Measurement | Untested:
     """H6: exact match after all rules minus as written, in points, on held-out files of the standard library.
 
-    The rows show each rule alone, and, beyond the paper, the model with its horizon moving the end: the length error and
-    the share of fillings that repeat the suffix.
+    The rows show each rule alone, and, beyond the paper, what it changes that the horizon moves the end: the length
+    error and the share of fillings that repeat the suffix.
 
     Where no filling matches, with the rules or without, nothing is measured of them, and that is the result.
     """
