@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from paperworks.app.main import main
+from paperworks.lab import plots
 from paperworks.mlp_kan import table_fit, table_page, tables
 
 
@@ -50,6 +51,8 @@ def test_a_law_is_found_and_a_page_is_saved(here, capsys):
     assert "1 row with a missing value was left out" in html
     assert "<math" in html
     assert html.count("<svg") == 2
+    assert html.count(f"stroke: {plots.PALETTE[0]};") >= 3  # every curve
+    assert f'[style*="stroke: {plots.PALETTE[0]}"]' in html  # lightened in the dark
     assert "src=" not in html
 
 
@@ -109,7 +112,8 @@ def _write(here, name, text):
         ("table.xlsx", "", "end it in .csv, .tsv or .parquet"),
         ("empty.csv", "", "is empty"),
         ("broken.parquet", "no parquet", "cannot be read as Parquet"),
-        ("other.csv", "effects,x\n1,2\n", "has no column 'effect': there are effects"),
+        ("other.csv", "effects,x\n1,2\n", "has no column 'effect': did you mean 'effects'?"),
+        ("strange.csv", "u,x\n1,2\n", "has no column 'effect': the first are u, x"),
         ("texts.csv", "effect,x\n" + "high,1\n" * 40, "is not numbers"),
         ("names.csv", "effect,name\n" + "".join(f"{n},n{n}\n" for n in range(40)), "leave it out by --without name"),
         ("alone.csv", "effect\n" + "".join(f"{n}\n" for n in range(40)), "no column that varies besides 'effect'"),

@@ -125,3 +125,14 @@ def test_another_name_is_refused_with_those_there_are():
 def test_a_created_network_classifies_images_of_its_size():
     network = create_vit("mlpkan_deit_tiny", image_size=32, patch_size=16, classes=5, depth=1, hidden=8)
     assert network(torch.randn(2, 3, 32, 32)).shape == (2, 5)
+
+
+@pytest.mark.parametrize("make", [_images, _text, lambda: create_vit("mlpkan_deit_tiny", depth=1, hidden=8)])
+def test_what_is_saved_answers_the_same_when_it_is_loaded(make, tmp_path):
+    model, again = make().eval(), make()
+    for parameter in again.parameters():
+        torch.nn.init.constant_(parameter, 0.5)
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    again.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    inputs = torch.arange(5)[None] if isinstance(model, TextEncoder) else torch.randn(1, *model.image_shape)
+    torch.testing.assert_close(again.eval()(inputs), model(inputs), rtol=0, atol=0)

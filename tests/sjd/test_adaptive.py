@@ -37,7 +37,7 @@ def test_it_settles_within_a_fifth_of_the_most_tokens_a_second(each, acceptance)
     def tokens_a_second(width):
         return (1 - acceptance**width) / (1 - acceptance) / (1.0 + each * width)
 
-    settled = Machine(1.0, each).settled(acceptance, passes=200)
+    settled = Machine(1.0, each).settled(acceptance, passes=400)  # not while a width is tried again
     assert tokens_a_second(settled) > 0.8 * max(map(tokens_a_second, (8, 16, 32, 64)))
 
 
@@ -55,26 +55,26 @@ def test_a_width_at_which_drafts_turn_out_worse_is_not_taken():
     windows = MeasuredWindow(32, clock=machine)
     windows.note(1, torch.tensor([1]), torch.tensor([0]))
     widths = []
-    for _ in range(30):
+    for _ in range(40):
         widths.append(windows.now)
         machine.time += machine.fixed + machine.each * windows.now
         windows.note(windows.now, torch.tensor([10 if windows.now == 32 else 1]), torch.tensor([windows.now - 1]))
-    assert set(widths[6:]) == {32}
+    assert set(widths[21:]) == {32}
 
 
 def test_a_width_that_was_tried_in_a_busy_moment_gets_another_chance():
     machine, widths = Machine(fixed=1.0, each=0.0), []
     windows = MeasuredWindow(16, clock=machine)
     windows.note(1, torch.tensor([1]), torch.tensor([0]))
-    for turn in range(200):
+    for turn in range(400):
         width = windows.now
         widths.append(width)
         busy = width == 16 and turn < 20
         machine.time += 50 if busy else 1
         windows.note(width, torch.tensor([width - 1]), torch.tensor([width - 1]))
-    assert set(widths[4:31]) == {8}
+    assert set(widths[14:63]) == {8}
     assert widths.count(16) > widths.count(8)
-    assert widths[-20:].count(16) >= 19
+    assert set(widths[-8:]) == {16}
 
 
 def test_one_slow_pass_does_not_decide():
@@ -91,11 +91,11 @@ def test_every_width_is_tried_before_one_is_chosen():
     machine, seen = Machine(1.0, 0.0), []
     windows = MeasuredWindow(20, clock=machine)
     windows.note(1, torch.tensor([1]), torch.tensor([0]))
-    for _ in range(6):
+    for _ in range(21):
         seen.append(windows.now)
         machine.time += 1
         windows.note(windows.now, torch.tensor([1]), torch.tensor([3]))
-    assert seen == [8, 8, 16, 16, 20, 20]
+    assert seen == [8] * 7 + [16] * 7 + [20] * 7  # three to settle, four that count
 
 
 def test_a_second_picture_of_a_model_begins_where_the_first_one_came_to():
@@ -103,7 +103,7 @@ def test_a_second_picture_of_a_model_begins_where_the_first_one_came_to():
     first = measured_window(model, 1, 32)
     first.clock = machine
     first.note(1, torch.tensor([1]), torch.tensor([0]))
-    for _ in range(12):
+    for _ in range(25):
         machine.time += 1
         first.note(first.now, torch.tensor([9]), torch.tensor([first.now - 1]))
     second = measured_window(model, 1, 32)

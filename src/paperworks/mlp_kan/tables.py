@@ -63,8 +63,9 @@ def _frame(path: Path) -> pd.DataFrame:
 
 def _require_column(frame: pd.DataFrame, name: str, path: Path) -> None:
     if name not in frame.columns:
-        near = difflib.get_close_matches(name, frame.columns, n=3) or list(frame.columns[:10])
-        raise UserError(f"{path.name} has no column {name!r}: there are {', '.join(map(str, near))}")
+        near = difflib.get_close_matches(name, frame.columns, n=1)
+        right = f"did you mean {near[0]!r}?" if near else f"the first are {', '.join(frame.columns[:10])}"
+        raise UserError(f"{path.name} has no column {name!r}: {right}")
     if list(frame.columns).count(name) > 1:
         raise UserError(f"{path.name} has two columns {name!r}: each needs a name of its own")
 

@@ -16,11 +16,13 @@ from torch import Tensor
 __all__ = ["FixedWindow", "MeasuredWindow", "measured_window"]
 
 _WIDTHS = (8, 16, 32, 64, 128)
-_TRIALS = 2
-"""Passes of each width before one is chosen. The cheaper one counts, since a first pass of a kind sets things up."""
+_SETTLING = 3
+"""Passes of a width, without another between, after which its drafts are as good as they get."""
+_TRIALS = 4
+"""Passes of each width, once settled, before one is chosen."""
 _RECENT = 5
 """Passes of a width that its cost is taken from: their median, whatever else the machine did meanwhile."""
-_DOUBT = 32
+_DOUBT = 64
 """Passes after which the width that was tried longest ago is tried again: its cost may be that of a busy moment."""
 _MEMORY = 0.95
 """What is left of a pass's weight in the running mean of acceptance a pass later: about 20 passes count."""
@@ -44,22 +46,23 @@ class _Acceptance:
 
     accepted: float = 0.0
     tested: float = 0.0
+    passes: int = 0
 
     def note(self, taken: Tensor, drafts: Tensor) -> None:
         """Rows with ``drafts`` [B] took ``taken`` [B] tokens."""
         self.accepted = _MEMORY * self.accepted + int(torch.minimum(taken - 1, drafts).clamp_min(0).sum())
         self.tested = _MEMORY * self.tested + int(torch.minimum(taken, drafts).sum())
+        self.passes += 1
 
 
 @dataclass(slots=True)
 class MeasuredWindow:
     """Chooses ``now`` among widths up to ``largest`` so that a second brings the most tokens (sections 7 and 8).
 
-    Each width is tried twice, the narrowest first; from then on it is the one with the largest quotient of expected
-    tokens and seconds, but that now and then another is tried again. `again` goes on with what was measured, so that
-    only a model's first picture pays for trials. Acceptance is told apart by width, since a draft in a wide window has
-    been improved by more passes before its test.
-    For the same reason the wide ones come last: their first drafts would speak against them.
+    Each width is tried for a few passes, the narrowest first; from then on it is the one with the largest quotient of
+    expected tokens and seconds, but that now and then another is tried again. `again` goes on with what was measured:
+    only a model's first picture pays for trials. Acceptance is told apart by width, since a draft in a wide window
+    has been improved by more passes before its test; for the same reason the first passes of a width do not count.
 
     What it chooses depends on finished tokens and on the clock, never on a draft that is yet to be tested, so the law
     of the output stays. ``clock`` gives seconds. Raises ValueError for ``largest`` below 1.
@@ -71,6 +74,8 @@ class MeasuredWindow:
     _seconds: dict[int, deque[float]] = field(init=False)
     _latest: dict[int, int] = field(init=False)
     _passes: int = field(default=0, init=False)
+    _alike: int = field(default=0, init=False)
+    _retrying: bool = field(default=False, init=False)
     _apart: dict[int, _Acceptance] = field(init=False)
     _together: _Acceptance = field(default_factory=_Acceptance, init=False)
     _last: float | None = field(default=None, init=False)
@@ -100,17 +105,23 @@ class MeasuredWindow:
             return
         self._seconds[width].append(self._last - began)
         self._passes += 1
+        self._alike = self._alike + 1 if self._latest[width] == self._passes - 1 else 1
         self._latest[width] = self._passes
-        for acceptance in (self._apart[width], self._together):
-            acceptance.note(taken, drafts)
+        self._together.note(taken, drafts)
+        if self._alike > _SETTLING:
+            self._apart[width].note(taken, drafts)
         self.now = self._chosen()
 
     def _chosen(self) -> int:
-        untried = [width for width, seconds in self._seconds.items() if len(seconds) < _TRIALS]
+        untried = [width for width, acceptance in self._apart.items() if acceptance.passes < _TRIALS]
         if untried:
             return untried[0]
         if self._passes % _DOUBT == 0:
+            self._retrying = True
             return min(self._latest, key=self._latest.__getitem__)
+        if self._retrying and self._alike < _SETTLING + _TRIALS:
+            return self.now
+        self._retrying = False
         return max(self._seconds, key=self.rate)
 
     def rate(self, width: int) -> float:
