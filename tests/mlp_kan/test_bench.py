@@ -47,6 +47,14 @@ def test_memory_held_is_what_no_parameter_and_no_input_is():
     assert peers.held_bytes(benchmark.RecursionLayer(ours), torch.zeros(10, 4)) > 10 * 4 * 8 * 4
 
 
+def test_the_limit_is_as_many_multiplications_in_one_square_product(monkeypatch):
+    made = []
+    monkeypatch.setattr(peers, "product", lambda left, right: made.append((left.shape, right.shape)))
+    (row,) = peers.beside(KANLinear(4, 4), {"itself": KANLinear(4, 4)}, rows=3000)
+    assert set(made) == {((109, 109), (109, 109))}  # 109 cubed is about 3 times 3000 rows times 144 parameters
+    assert row.limit_s > 0
+
+
 def test_rows_name_their_shape_peer_and_target(monkeypatch, tmp_path):
     shapes = tuple(dataclasses.replace(s, rows=8, width=4) for s in benchmark.SHAPES[:2])
     monkeypatch.setattr(benchmark, "SHAPES", shapes)

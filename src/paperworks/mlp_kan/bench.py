@@ -82,8 +82,8 @@ def bench(lab: Lab) -> Iterator[BenchRow]:
     """A row a shape and peer: seconds of a forward pass with its gradients, on one thread on a CPU.
 
     Beside them stands how much memory each holds between the two passes. The MLP has one hidden layer, as wide as the
-    spline layer's parameters allow. There is no limit but the MLP: its products are all that a layer of as many
-    parameters has to do. pykan is timed in its speed mode, at the first shape, in a process of its own.
+    spline layer's parameters allow. The limit is the time of our multiplications at the rate of one square product,
+    as if points became splines at once. pykan is timed in its speed mode, at the first shape, in a process of its own.
     """
     with timing.threads(1):
         for shape in SHAPES + (GPU_SHAPES if lab.device == "cuda" else ()):
